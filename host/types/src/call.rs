@@ -1,0 +1,121 @@
+//! What a guest can ask of its host: one closed list, so that journaling, metering and permission have one choke point.
+
+use crate::{Fault, Json};
+use serde::{Deserialize, Serialize};
+
+/// One import call of an invocation. WASI calls are not among them: they are answered inside the engine.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Call {
+    Send { action: String, data: Json, options: CallOptions },
+    Try { action: String, data: Json, options: CallOptions },
+    Do { action: String, data: Json, options: CallOptions },
+    Start { action: String, data: Json, options: CallOptions },
+    Join { action_id: String },
+    WorkerDo { worker: Option<String>, task: Json, context: Option<Json> },
+    Ask { worker: Option<String>, question: String, options: Option<Json> },
+    Decide { worker: Option<String>, question: String, options: Json },
+    Approve { worker: Option<String>, request: Json, options: Option<Json> },
+    Generate { worker: Option<String>, prompt: String, options: Option<Json> },
+    Notify { worker: Option<String>, message: Json, options: Option<Json> },
+    Integration { provider: String, method: String, args: Json },
+    ThingGet { at: ThingRef },
+    ThingList { noun: String, query: Option<Json> },
+    ThingCreate { noun: String, data: Json, if_version: Option<u64>, branch: Option<String> },
+    ThingPut { at: ThingRef, data: Json, if_version: Option<u64>, branch: Option<String> },
+    ThingPatch { at: ThingRef, patch: Json, if_version: Option<u64>, branch: Option<String> },
+    ThingDelete { at: ThingRef, if_version: Option<u64>, branch: Option<String> },
+    ThingVersions { at: ThingRef, query: Option<Json> },
+    Relate { from: ThingRef, verb: String, to: String, data: Option<Json> },
+    Unrelate { from: ThingRef, verb: String, to: String },
+    Relationships { from: ThingRef, verb: Option<String> },
+    References { to: ThingRef, verb: Option<String> },
+    Emit { event: String, data: Json, source: Option<String> },
+    WaitFor { event: String, filter: Option<String>, timeout_ms: Option<u64> },
+    Search { query: Json },
+    Sleep { duration_ms: u64 },
+    SleepUntil { time_ms: u64 },
+    TimerAfter { name: String, delay_ms: u64, action: String, data: Json },
+    TimerAt { name: String, time_ms: u64, action: String, data: Json },
+    TimerCancel { name: String },
+}
+
+impl Call {
+    /// As `wit/` spells it: `actions.try`, `worker.ask`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Send { .. } => "actions.send",
+            Self::Try { .. } => "actions.try",
+            Self::Do { .. } => "actions.do",
+            Self::Start { .. } => "actions.start",
+            Self::Join { .. } => "actions.join",
+            Self::WorkerDo { .. } => "worker.do",
+            Self::Ask { .. } => "worker.ask",
+            Self::Decide { .. } => "worker.decide",
+            Self::Approve { .. } => "worker.approve",
+            Self::Generate { .. } => "worker.generate",
+            Self::Notify { .. } => "worker.notify",
+            Self::Integration { .. } => "integration.call",
+            Self::ThingGet { .. } => "things.get",
+            Self::ThingList { .. } => "things.list",
+            Self::ThingCreate { .. } => "things.create",
+            Self::ThingPut { .. } => "things.put",
+            Self::ThingPatch { .. } => "things.patch",
+            Self::ThingDelete { .. } => "things.delete",
+            Self::ThingVersions { .. } => "things.versions",
+            Self::Relate { .. } => "things.relate",
+            Self::Unrelate { .. } => "things.unrelate",
+            Self::Relationships { .. } => "things.relationships",
+            Self::References { .. } => "things.references",
+            Self::Emit { .. } => "events.emit",
+            Self::WaitFor { .. } => "events.wait-for",
+            Self::Search { .. } => "search.query",
+            Self::Sleep { .. } => "timers.sleep",
+            Self::SleepUntil { .. } => "timers.sleep-until",
+            Self::TimerAfter { .. } => "timers.after",
+            Self::TimerAt { .. } => "timers.at",
+            Self::TimerCancel { .. } => "timers.cancel",
+        }
+    }
+}
+
+/// `options` of `org-ai:actions`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct CallOptions {
+    pub idempotency_key: Option<String>,
+    pub timeout_ms: Option<u64>,
+    pub retry: Option<Retry>,
+    pub target: Option<String>,
+    pub serial: Option<String>,
+    pub delay_ms: Option<u64>,
+    pub step_id: Option<String>,
+}
+
+/// `retry` of `org-ai:actions`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Retry {
+    pub max_attempts: u32,
+    pub initial_delay_ms: u64,
+    pub max_delay_ms: u64,
+    pub multiplier: f64,
+    pub jitter: bool,
+}
+
+/// `thing-ref` of `org-ai:types`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ThingRef {
+    pub noun: String,
+    pub id: String,
+    pub at: Option<String>,
+}
+
+/// What the guest is told. The engine turns it into the import's own result type.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Reply {
+    Json(Json),
+    /// An action id.
+    Text(String),
+    Version(u64),
+    Bool(bool),
+    Done,
+    Fault(Fault),
+}

@@ -1,0 +1,100 @@
+//! The seam between who keeps objects alive (`runtime`) and who runs components (`engine`, or a script in `testkit`).
+
+use crate::{ActionShape, Call, Fault, FunctionKind, Hash, Id, Json, Limits, LogStream, Manifest, Reply, Timestamp};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Runs components.
+pub trait Executor: Send + Sync + 'static {
+    /// Validates and compiles a component and keeps the result for `run`, so that the first call is warm already.
+    /// Takes seconds for a large one: call it where blocking is allowed. What it refuses is the author's fault: the
+    /// kind is `invalid`, or `unavailable` when the host is at its limit.
+    fn prepare(&self, component: &ComponentFile) -> Result<Inspection, Fault>;
+
+    /// Runs one export in an instance of its own, to its end or to a limit. Dropping the future ends the run. How the
+    /// guest fails is the outcome's fault; nothing a guest does makes this panic.
+    fn run(&self, job: Job, host: Box<dyn Host>) -> BoxFuture<'_, Outcome>;
+}
+
+/// Answers what a running guest asks.
+pub trait Host: Send {
+    /// Every import call goes through here. The future may take as long as what was asked for.
+    fn call(&mut self, call: Call) -> BoxFuture<'_, Reply>;
+
+    /// A whole line, as soon as it was written.
+    fn log(&mut self, stream: LogStream, line: String);
+
+    /// The guest's wall clock.
+    fn now(&mut self) -> Timestamp;
+
+    /// Whether somebody asked the run to end.
+    fn is_cancelled(&self) -> bool;
+}
+
+/// A component in the local blob store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ComponentFile {
+    pub hash: Hash,
+    pub path: PathBuf,
+}
+
+/// What the host learned from a component's own bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Inspection {
+    pub kind: FunctionKind,
+    pub actions: Vec<ActionShape>,
+    pub imports: Vec<String>,
+}
+
+/// One run to be made.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub component: ComponentFile,
+    pub kind: FunctionKind,
+    /// The export of a tool box; none for `run` of world `code`.
+    pub export: Option<String>,
+    pub input: Json,
+    pub limits: Limits,
+    pub manifest: Arc<Manifest>,
+    /// The unpacked bundle behind `/assets`.
+    pub assets: Option<PathBuf>,
+    /// Values of the secrets that the manifest names. They never enter the guest.
+    pub secrets: Arc<BTreeMap<String, String>>,
+    pub invocation: Invocation,
+    /// All randomness of the run comes from this.
+    pub seed: [u8; 32],
+}
+
+/// What `context.get` tells.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Invocation {
+    pub id: Id,
+    pub namespace: String,
+    pub function: String,
+    pub version: u64,
+    pub actor: Arc<str>,
+    pub attempt: u32,
+    pub deadline: Timestamp,
+    pub parent: Option<Id>,
+}
+
+/// How a run ended.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Outcome {
+    pub result: Result<Json, Fault>,
+    pub usage: Usage,
+}
+
+/// What a run used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Usage {
+    pub cpu_us: u64,
+    pub memory_bytes_peak: u64,
+    pub host_calls: u64,
+    pub log_bytes: u64,
+}

@@ -1,0 +1,34 @@
+//! The words of the platform: parsed values, without I/O, clock or randomness.
+//!
+//! Whoever reads text from outside (a URL, a name, JSON) parses it here, once, at the edge; behind the edge only these
+//! types move. The two traits of [`exec`] are the seam between `runtime` (which needs something that runs components)
+//! and `engine` (which is that something); they stand here so that neither has to know the other.
+
+mod namespace;
+pub use namespace::{Namespace, NamespaceError};
+mod name;
+pub use name::{ActionRef, At, FunctionName, NameError};
+mod id;
+pub use id::{Hash, Id, ObjectId};
+mod time;
+pub use time::Timestamp;
+mod json;
+pub use json::{Json, JsonError, redact};
+mod fault;
+pub use fault::{Fault, FaultKind};
+mod identity;
+pub use identity::{Identity, IdentityKind, Permission, PermissionError, Scopes};
+mod function;
+pub use function::{
+    ActionShape, AllowedHost, AssetFile, FunctionDef, FunctionKind, LimitOverrides, Manifest, SecretGrant,
+};
+mod limits;
+pub use limits::Limits;
+mod call;
+pub use call::{Call, CallOptions, Reply, Retry, ThingRef};
+mod record;
+pub use record::{
+    ActionRow, ActionStatus, Durability, EventRow, KeyRow, LogRow, LogStream, ObjectRelation, ObjectRow, Record, Row,
+    ThingRow,
+};
+pub mod exec;

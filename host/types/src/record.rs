@@ -1,0 +1,253 @@
+//! What a turn leaves behind: complete rows, so that applying them twice, later or elsewhere gives the same file.
+
+use crate::{Fault, Hash, Id, Json, Namespace, ObjectId, Scopes, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The outcome of one turn, or of several of one object that ended together. Identified by `(object, epoch, seq)`;
+/// `seq` counts an object's records from 1 without gaps.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Record {
+    pub object: ObjectId,
+    pub epoch: u64,
+    pub seq: u64,
+    pub at: Timestamp,
+    pub rows: Vec<Row>,
+}
+
+/// One row of one table. The order of the variants is part of the log's encoding: new ones go last.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Row {
+    /// What this object is; in the first record of each object.
+    Origin {
+        namespace: Namespace,
+        created_at: Timestamp,
+    },
+    Thing(ThingRow),
+    /// Inserted, or its status moved on.
+    Action(ActionRow),
+    Event(EventRow),
+    Log(LogRow),
+    /// Inserted, or replaced (a relation changes, an object is gone).
+    Object(ObjectRow),
+    /// Inserted, or replaced (revoked).
+    Key(KeyRow),
+    /// Inserted, or replaced; the value is ciphertext. `None` removes it.
+    Secret {
+        name: String,
+        sealed: Option<Vec<u8>>,
+        at: Timestamp,
+    },
+}
+
+/// One version of one thing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ThingRow {
+    /// Unique in the object, never used again (spec THG-2).
+    pub version: u64,
+    pub noun: String,
+    pub id: String,
+    /// None is main.
+    pub branch: Option<String>,
+    pub name: Option<String>,
+    pub data: Json,
+    pub deleted: bool,
+    pub created_at: Timestamp,
+    pub action: Id,
+}
+
+/// How much a call survives (spec DUR-1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    Send,
+    Try,
+    Do,
+}
+
+impl Durability {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Try => "try",
+            Self::Do => "do",
+        }
+    }
+}
+
+/// Where an action stands (spec ACT-1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActionStatus {
+    Pending,
+    Running,
+    Retrying,
+    Completed,
+    Failed,
+    Undone,
+    Cancelled,
+}
+
+impl ActionStatus {
+    pub const ALL: [Self; 7] =
+        [Self::Pending, Self::Running, Self::Retrying, Self::Completed, Self::Failed, Self::Undone, Self::Cancelled];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Retrying => "retrying",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Undone => "undone",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// One logged command (spec ACT-1).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ActionRow {
+    pub id: Id,
+    /// The action form: `invoke`, `create`, `delete`.
+    pub verb: String,
+    /// The `$id` of who did it.
+    pub actor: String,
+    /// `Function/pay`.
+    pub target: String,
+    /// The version of the target that was there before, and the one that came of it.
+    pub input: Option<u64>,
+    pub output: Option<u64>,
+    /// `{input?, output?, export?, version?, …}`, redacted.
+    pub options: Json,
+    pub durability: Durability,
+    pub status: ActionStatus,
+    pub error: Option<Fault>,
+    pub attempts: u32,
+    pub idempotency_key: Option<String>,
+    pub request_id: Option<String>,
+    pub parent: Option<Id>,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub completed_at: Option<Timestamp>,
+    /// Of the last attempt, in microseconds.
+    pub duration_us: Option<u64>,
+}
+
+/// What happened after an action (spec EVT-1).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EventRow {
+    /// 1, 2, 3 … in each object, without gaps.
+    pub sequence: u64,
+    pub id: Id,
+    /// The past form: `created`.
+    pub verb: String,
+    /// `Noun/id`, local.
+    pub source: String,
+    pub data: Json,
+    pub action: Id,
+    pub created_at: Timestamp,
+}
+
+/// Where a line of a function's log came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogStream {
+    Stdout,
+    Stderr,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+impl LogStream {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Stdout, Self::Stderr, Self::Debug, Self::Info, Self::Warn, Self::Error]
+            .into_iter()
+            .find(|s| s.as_str() == text)
+    }
+}
+
+/// One line that an invocation wrote.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LogRow {
+    pub action: Id,
+    pub ordinal: u32,
+    pub at: Timestamp,
+    pub stream: LogStream,
+    pub text: String,
+}
+
+/// What another object is to this one (spec OBJ-2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectRelation {
+    Parent,
+    Child,
+    Follower,
+    Shard,
+    Reference,
+}
+
+impl ObjectRelation {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Parent => "parent",
+            Self::Child => "child",
+            Self::Follower => "follower",
+            Self::Shard => "shard",
+            Self::Reference => "reference",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Parent, Self::Child, Self::Follower, Self::Shard, Self::Reference]
+            .into_iter()
+            .find(|r| r.as_str() == text)
+    }
+}
+
+/// A pointer to another durable object.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ObjectRow {
+    pub namespace: Namespace,
+    pub id: ObjectId,
+    pub class: String,
+    pub relation: ObjectRelation,
+    /// In the root object, which registers every object of the installation: the namespace of its parent.
+    pub parent: Option<Namespace>,
+    pub created_at: Timestamp,
+    pub deleted: bool,
+}
+
+/// An API key, without the key (spec KEY-1).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeyRow {
+    pub id: Id,
+    pub name: String,
+    /// SHA-256 of the whole key.
+    pub hash: Hash,
+    /// Its first characters, so that a person recognises it.
+    pub start: String,
+    pub scopes: Scopes,
+    /// Who made it.
+    pub created_by: String,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+}
