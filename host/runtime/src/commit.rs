@@ -162,11 +162,6 @@ impl Committers {
         self.schedule(object, urgent);
     }
 
-    /// Has what waits at the object written without further delay.
-    pub(crate) fn hurry(&self, object: &Arc<Inner>) {
-        self.schedule(object, true);
-    }
-
     fn schedule(&self, object: &Arc<Inner>, urgent: bool) {
         let shard = &self.shards[(object.id.as_u128() % self.shards.len() as u128) as usize];
         let mut due = lock(&shard.due);

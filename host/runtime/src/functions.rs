@@ -175,7 +175,7 @@ impl Object {
                 return Ok((object, version));
             }
             let Some(parent) = &object.inner.parent else { break };
-            object = self.node.open(parent).await?.ok_or_else(|| unknown(name, self.namespace()))?;
+            object = self.node.object(parent).await?.ok_or_else(|| unknown(name, self.namespace()))?;
         }
         Err(unknown(name, self.namespace()))
     }

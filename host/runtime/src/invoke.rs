@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, SemaphorePermit};
-use types::exec::{ComponentFile, Invocation, Job};
+use types::exec::{BoxFuture, ComponentFile, Invocation, Job};
 use types::{
     ActionRef, ActionRow, ActionStatus, At, Durability, Fault, FaultKind, FunctionKind, Id, Json, Limits, LogRow,
     Timestamp,
@@ -221,13 +221,23 @@ impl Object {
             logs: Vec::new(),
         })
         .await;
-        let object = self.clone();
-        tokio::spawn(async move {
+        tokio::spawn(self.clone().run_later(running, ready, options, delay));
+        id
+    }
+
+    /// Boxed, because a run may send, which runs: the type of the future would contain itself.
+    fn run_later(
+        self,
+        running: Arc<Running>,
+        ready: Ready,
+        options: InvokeOptions,
+        delay: Duration,
+    ) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
             tokio::time::sleep(delay).await;
             // Its failure is in its row; the caller has gone.
-            let _ = object.run_admitted(running, ready, options).await;
-        });
-        id
+            let _ = self.run_admitted(running, ready, options).await;
+        })
     }
 
     /// Finds the function and looks at permission and input: what fails here leaves no row (spec DUR-1).

@@ -56,7 +56,7 @@ impl Node {
                 return Ok(Some((row, identity)));
             }
             let Some(parent) = &at.inner.parent else { break };
-            let Some(above) = self.open(parent).await? else { break };
+            let Some(above) = self.object(parent).await? else { break };
             at = above;
         }
         Ok(None)

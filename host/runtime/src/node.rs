@@ -128,7 +128,7 @@ impl Node {
     /// The longest registered namespace that `url` lies in, and what is left of its path (spec ID-2).
     pub async fn resolve(&self, url: &Namespace) -> Result<Option<Resolved>, Fault> {
         for prefix in url.prefixes() {
-            if let Some(object) = self.open(&prefix).await? {
+            if let Some(object) = self.object(&prefix).await? {
                 let rest = url.as_str()[prefix.as_str().len()..].to_owned();
                 return Ok(Some(Resolved { object, rest }));
             }
@@ -137,7 +137,7 @@ impl Node {
     }
 
     /// The object of exactly this namespace.
-    pub async fn open(&self, namespace: &Namespace) -> Result<Option<Object>, Fault> {
+    pub async fn object(&self, namespace: &Namespace) -> Result<Option<Object>, Fault> {
         let entry = match self.inner.registry.get(namespace) {
             Some(entry) => entry,
             None => {
@@ -206,10 +206,6 @@ impl Node {
         let (node, known) = (self.clone(), known.map(|(namespace, entry)| (namespace.clone(), entry.clone())));
         let opened = tokio::task::spawn_blocking(move || crate::objects::open_file(&node.inner, id, known));
         opened.await.map_err(|_| Fault::internal())?
-    }
-
-    pub(crate) fn file_of(&self, id: ObjectId) -> PathBuf {
-        self.inner.file_of(id)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -26,8 +26,4 @@ impl Registry {
     pub(crate) fn remember(&self, namespace: Namespace, entry: Option<Entry>) {
         self.0.insert(namespace, entry);
     }
-
-    pub(crate) fn forget(&self, namespace: &Namespace) {
-        self.0.invalidate(namespace);
-    }
 }

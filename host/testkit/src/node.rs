@@ -41,7 +41,7 @@ impl TestNode {
 
     pub async fn root(&self) -> anyhow::Result<Object> {
         let namespace = self.node.default_namespace().clone();
-        self.node.open(&namespace).await?.ok_or_else(|| anyhow::anyhow!("the root object is always there"))
+        self.node.object(&namespace).await?.ok_or_else(|| anyhow::anyhow!("the root object is always there"))
     }
 
     /// Somebody who may do what `scopes` says.
