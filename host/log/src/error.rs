@@ -17,7 +17,9 @@ pub enum Error {
     Newer { segment: PathBuf, found: u16, supported: u16 },
     #[error("the disk is full: nothing of this batch was kept; free some space and append it again")]
     Full,
-    #[error("{queued} bytes wait for the disk already, and {batch} more would pass the limit of {max} (queue_bytes_max)")]
+    #[error(
+        "{queued} bytes wait for the disk already, and {batch} more would pass the limit of {max} (queue_bytes_max)"
+    )]
     Busy { queued: usize, batch: usize, max: usize },
     #[error("record {seq} of object {object} does not follow its last one, {head}")]
     OutOfOrder { object: ObjectId, seq: u64, head: u64 },

@@ -176,7 +176,11 @@ impl Flusher {
         if let Err(source) = written {
             // Nothing was synced since the end, so cutting off the rest gives back what was there.
             let clean = is_full(&source) && segment.truncate(end).is_ok();
-            return Err(if clean { Failure::Clean(Error::Full) } else { Failure::Dirty(io("could not write", source)) });
+            return Err(if clean {
+                Failure::Clean(Error::Full)
+            } else {
+                Failure::Dirty(io("could not write", source))
+            });
         }
         let synced = self.shared.faults.hit("log.after-write").and_then(|()| segment.sync());
         synced.map_err(|source| Failure::Dirty(io("could not sync", source)))?;

@@ -184,7 +184,8 @@ pub(crate) fn heads(payload: &[u8]) -> Result<Vec<(Head, Range<u32>)>, String> {
     for i in 0..count as usize {
         let length = read_u32(payload, 5 + 4 * i).ok_or("a frame without lengths")? as usize;
         let bytes = payload.get(start..start + length).ok_or("a record beyond the frame")?;
-        let (head, _) = postcard::take_from_bytes::<Head>(bytes).map_err(|e| format!("a record without a head: {e}"))?;
+        let (head, _) =
+            postcard::take_from_bytes::<Head>(bytes).map_err(|e| format!("a record without a head: {e}"))?;
         found.push((head, small(start)..small(start + length)));
         start += length;
     }

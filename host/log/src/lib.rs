@@ -9,12 +9,12 @@
 
 mod error;
 pub use error::Error;
+mod flusher;
 mod frame;
 mod index;
-mod segment;
-mod scan;
-mod flusher;
 mod local;
+mod scan;
+mod segment;
 pub use local::{Config, LocalLog};
 mod memory;
 pub use memory::MemoryLog;

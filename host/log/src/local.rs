@@ -145,7 +145,8 @@ fn lock(folder: &Path) -> Result<File, Error> {
         .map_err(|e| io("could not open", &path, e))?;
     match file.try_lock() {
         Ok(()) => {
-            let write = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+            let write =
+                file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
             write.map_err(|e| io("could not write", &path, e))?;
             Ok(file)
         }

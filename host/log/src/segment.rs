@@ -38,11 +38,11 @@ impl Segment {
     }
 
     pub fn open(path: &Path, number: u32, salt: u32) -> Result<Self, Error> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(|source| Error::Io { what: "could not open the segment", path: path.into(), source })?;
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(|source| Error::Io {
+            what: "could not open the segment",
+            path: path.into(),
+            source,
+        })?;
         Ok(Self { number, path: path.into(), salt, file })
     }
 

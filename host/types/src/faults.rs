@@ -28,11 +28,7 @@ impl Faults {
     }
 
     /// `action` runs at the `nth` time (from 1) that `point` is reached.
-    pub fn at(
-        point: impl Into<String>,
-        nth: u64,
-        action: impl Fn() -> io::Result<()> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn at(point: impl Into<String>, nth: u64, action: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self::between(point, nth, nth, action)
     }
 
