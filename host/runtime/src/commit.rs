@@ -136,9 +136,8 @@ pub(crate) struct Path {
 
 impl Committers {
     pub(crate) fn start(threads: usize, flush_window: Duration, path: &Arc<Path>) -> std::io::Result<Self> {
-        let shards: Vec<_> = (0..threads.max(1))
-            .map(|_| Arc::new(Shard { due: Mutex::default(), wake: Condvar::new() }))
-            .collect();
+        let shards: Vec<_> =
+            (0..threads.max(1)).map(|_| Arc::new(Shard { due: Mutex::default(), wake: Condvar::new() })).collect();
         let threads = shards
             .iter()
             .map(|shard| {

@@ -3,13 +3,13 @@
 //! What is on disk when the power goes: before the blob has its name, nothing; after it, a blob that nothing names;
 //! after the record is in the log, the new version. In each case the old version answers until the new one is durable.
 
+use crate::Caller;
 use crate::blobs::{AssetError, AssetLimits, is_disk_full};
 use crate::commit::write_event;
 use crate::functions::{FunctionVersion, NOUN, unknown};
 use crate::history::{ActionDraft, done};
 use crate::object::{Object, fault_of};
 use crate::schema::Schemas;
-use crate::Caller;
 use std::path::PathBuf;
 use std::sync::Arc;
 use types::exec::ComponentFile;
@@ -205,12 +205,12 @@ fn prepare(node: &crate::Node, upload: Upload) -> Result<FunctionDef, Fault> {
     let mut manifest = upload.manifest;
     manifest.assets = match upload.assets {
         None => None,
-        Some(bundle) => Some(node.inner.blobs.put_assets(&bundle, &AssetLimits::STANDARD).map_err(|error| {
-            match error {
+        Some(bundle) => {
+            Some(node.inner.blobs.put_assets(&bundle, &AssetLimits::STANDARD).map_err(|error| match error {
                 AssetError::Io(error) => io(error),
                 refused @ AssetError::Refused(_) => Fault::invalid("ASSETS_INVALID", refused.to_string()),
-            }
-        })?),
+            })?)
+        }
     };
     Ok(FunctionDef {
         kind: inspected.kind,
@@ -237,9 +237,8 @@ fn check_manifest(manifest: &Manifest) -> Result<(), Fault> {
         return refuse("manifest.assets is filled in by the host; upload the files as the part `assets`".to_owned());
     }
     for grant in &manifest.secrets {
-        auth::vault::check_name(&grant.name).map_err(|e| {
-            Fault::invalid("MANIFEST_INVALID", format!("manifest.secrets: {:?}: {e}", grant.name))
-        })?;
+        auth::vault::check_name(&grant.name)
+            .map_err(|e| Fault::invalid("MANIFEST_INVALID", format!("manifest.secrets: {:?}: {e}", grant.name)))?;
     }
     Ok(())
 }

@@ -101,7 +101,9 @@ impl Functions {
 pub(crate) fn unknown(name: &FunctionName, namespace: &Namespace) -> Fault {
     Fault::not_found(
         "ACTION_NOT_FOUND",
-        format!("there is no function {name} at {namespace}; deploy one with: org.ai functions deploy FILE --name {name}"),
+        format!(
+            "there is no function {name} at {namespace}; deploy one with: org.ai functions deploy FILE --name {name}"
+        ),
     )
 }
 

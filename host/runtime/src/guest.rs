@@ -177,7 +177,10 @@ impl GuestHost {
         if self.running.chain.depth < max {
             return Ok(());
         }
-        Err(Fault::limit("CALL_DEPTH_LIMIT", format!("functions call functions {max} deep at most; do these call in a circle?")))
+        Err(Fault::limit(
+            "CALL_DEPTH_LIMIT",
+            format!("functions call functions {max} deep at most; do these call in a circle?"),
+        ))
     }
 }
 
@@ -207,13 +210,8 @@ impl Host for GuestHost {
     }
 
     fn log(&mut self, stream: LogStream, line: String) {
-        let row = LogRow {
-            action: self.running.id,
-            ordinal: self.lines,
-            at: self.object.node.now(),
-            stream,
-            text: line,
-        };
+        let row =
+            LogRow { action: self.running.id, ordinal: self.lines, at: self.object.node.now(), stream, text: line };
         self.lines += 1;
         let note = Note { action: None, events: Vec::new(), logs: vec![row] };
         // Lines keep their order: once one had to wait, the rest waits with it.

@@ -7,9 +7,7 @@ use crate::object::Object;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use store::Page;
-use types::{
-    ActionRow, ActionStatus, Durability, EventRow, Fault, Id, Json, Timestamp,
-};
+use types::{ActionRow, ActionStatus, Durability, EventRow, Fault, Id, Json, Timestamp};
 
 /// An action that is about to happen.
 #[derive(Clone)]

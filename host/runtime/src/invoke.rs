@@ -451,7 +451,11 @@ fn ended(running: &Running, fault: &Fault) -> Note {
     let event = Json::of(&serde_json::json!({ "error": { "code": fault.code, "message": fault.message } }));
     let events = vec![
         outcome_event(running, "invoked", "{}".to_owned()),
-        outcome_event(running, if status == ActionStatus::Cancelled { "cancelled" } else { "failed" }, event.to_string()),
+        outcome_event(
+            running,
+            if status == ActionStatus::Cancelled { "cancelled" } else { "failed" },
+            event.to_string(),
+        ),
     ];
     Note { action: Some(running.row_as(status, None, Some(fault.clone()))), events, logs }
 }

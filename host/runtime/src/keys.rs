@@ -6,8 +6,8 @@ use crate::functions::ANCESTORS_MAX;
 use crate::history::{ActionDraft, done};
 use crate::node::Node;
 use crate::object::{Object, fault_of};
-use auth::{Credential, Key, Refusal};
 pub use auth::NewKey;
+use auth::{Credential, Key, Refusal};
 use std::time::Duration;
 use types::{Fault, FaultKind, Hash, Id, Identity, KeyRow, ObjectId, Row};
 
@@ -129,8 +129,7 @@ impl Object {
                 row.revoked_at = Some(now);
                 let write = |turn: &mut store::Turn<'_>| {
                     turn.write(Row::Key(row.clone()))?;
-                    let (action, event) =
-                        done(&draft, None, None, serde_json::json!({ "name": row.name }), "deleted");
+                    let (action, event) = done(&draft, None, None, serde_json::json!({ "name": row.name }), "deleted");
                     turn.write(Row::Action(action))?;
                     write_event(turn, event, draft.id, draft.at)
                 };

@@ -88,8 +88,7 @@ impl Node {
         std::fs::create_dir_all(config.data_dir.join("objects"))?;
         let node_key = node_key(&config.data_dir)?;
         let blobs = Blobs::open(config.data_dir.join("blobs"))?;
-        let path =
-            Arc::new(Path { log: log.clone(), clock: clock.clone(), undurable: Arc::new(Undurable::default()) });
+        let path = Arc::new(Path { log: log.clone(), clock: clock.clone(), undurable: Arc::new(Undurable::default()) });
         let inner = NodeInner {
             committers: Committers::start(config.commit_threads, config.flush_window, &path)?,
             room: Arc::new(Semaphore::new(config.node_queue_bytes_max as usize)),

@@ -237,7 +237,8 @@ impl Object {
                     let Row::Object(made) = row.clone() else { return Err(Fault::internal()) };
                     let write = |turn: &mut store::Turn<'_>| {
                         turn.write(row)?;
-                        let (action, event) = done(&draft, None, None, serde_json::json!({ "class": class }), "created");
+                        let (action, event) =
+                            done(&draft, None, None, serde_json::json!({ "class": class }), "created");
                         turn.write(Row::Action(action))?;
                         write_event(turn, event, draft.id, draft.at)
                     };

@@ -30,7 +30,7 @@ impl TestNode {
         executor: ScriptedExecutor,
         change: impl FnOnce(&mut Config),
     ) -> anyhow::Result<Self> {
-        let log: Arc<dyn CommitLog> = Arc::new(LocalLog::open(&dir.join("log"), &commit_log::Config::default())?);
+        let log: Arc<dyn CommitLog> = Arc::new(LocalLog::open(&dir.join("log"), &commit_log::Config::STANDARD)?);
         let mut config = Config::standard(dir.to_owned(), Namespace::parse("https://root.test")?);
         change(&mut config);
         let clock = Arc::new(ManualClock::new(START));
