@@ -5,5 +5,6 @@ mod components;
 mod server;
 
 mod bad_input;
+mod golden;
 mod tidy;
 mod versions;
