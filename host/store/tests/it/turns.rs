@@ -2,7 +2,7 @@
 
 use crate::common::{EPOCH, Random, action, at, dump, event, object, write_turn};
 use org_ai_store::{Applied, Error, EventFilter, Options, Store};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use types::{ActionStatus, At, Faults, Id, Json, LogRow, LogStream, Record, Row, ThingRow};
 
 fn open(folder: &Path) -> Store {
@@ -39,7 +39,7 @@ fn a_turn_that_is_dropped_was_not() {
     let mut store = open(folder.path());
     let path = store.path().to_owned();
     commit(&mut store, vec![thing(1, "a")]);
-    let before = dump(&path);
+    let before = store.versions("Function", "a", None, 9).unwrap();
     let mut turn = store.turn(EPOCH, at(1)).unwrap();
     let version = turn.next_version();
     turn.write(thing(version, "b")).unwrap();
@@ -48,7 +48,9 @@ fn a_turn_that_is_dropped_was_not() {
     drop(turn);
     assert_eq!((store.next_version(), store.applied_seq()), (version, 1));
     assert!(store.thing("Function", "b", At::Head).unwrap().is_none());
-    assert_eq!(dump(&path), before);
+    assert_eq!(store.versions("Function", "a", None, 9).unwrap(), before);
+    drop(store);
+    assert_eq!(dump(&path)["things"].len(), 1);
 }
 
 #[test]
@@ -158,25 +160,44 @@ fn a_commit_that_fails_leaves_nothing() {
 }
 
 #[test]
-fn a_checkpoint_empties_the_wal_and_waits_for_nobody() {
+fn a_checkpoint_empties_the_wal_and_keeps_everything() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     let mut random = Random(1);
     (0..20).for_each(|_| drop(write_turn(&mut store, &mut random)));
     assert!(store.wal_bytes() > 0);
-    let reader = rusqlite::Connection::open(store.path()).unwrap();
-    reader.execute_batch("BEGIN; SELECT count(*) FROM events").unwrap();
-    reader.query_row("SELECT count(*) FROM events", (), |r| r.get::<_, i64>(0)).unwrap();
-    drop(write_turn(&mut store, &mut random));
-    assert!(matches!(store.checkpoint(), Err(Error::Busy)));
-    reader.execute_batch("COMMIT").unwrap();
-    drop(reader);
-    assert_eq!(store.checkpoint().unwrap(), 21);
+    assert_eq!(store.checkpoint().unwrap(), 20);
     assert_eq!(store.wal_bytes(), 0);
-    let events = store.events(&EventFilter { limit: 1000, ..Default::default() }).unwrap().items.len();
+    drop(write_turn(&mut store, &mut random));
+    let events = |store: &Store| store.events(&EventFilter { limit: 1000, ..Default::default() }).unwrap().items;
+    let before = events(&store);
     drop(store);
+    assert_eq!(events(&open(folder.path())), before);
+}
+
+#[test]
+fn a_file_that_somebody_looks_at_works_but_for_its_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = Random(1);
+    drop(write_turn(&mut open(folder.path()), &mut random));
+    let shell = rusqlite::Connection::open(folder.path().join("a.sqlite")).unwrap();
+    shell.execute_batch("BEGIN").unwrap();
+    let count = || shell.query_row("SELECT count(*) FROM actions", (), |r| r.get::<_, i64>(0)).unwrap();
+    let before = count();
+    let mut store = open(folder.path());
+    drop(write_turn(&mut store, &mut random));
+    assert_eq!(count(), before);
+    assert!(matches!(store.checkpoint(), Err(Error::Busy)));
+    shell.execute_batch("COMMIT").unwrap();
+    assert_eq!(store.checkpoint().unwrap(), 2);
+}
+
+#[test]
+fn a_file_has_one_owner() {
+    let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    assert_eq!(store.events(&EventFilter { limit: 1000, ..Default::default() }).unwrap().items.len(), events);
+    let second = Store::open(store.path(), object(1), &Options::STANDARD);
+    assert!(matches!(second, Err(Error::Busy)), "{:?}", second.err());
 }
 
 #[test]
@@ -186,7 +207,7 @@ fn closing_is_cheap_and_the_sqlite_shell_opens_every_file() {
     let id = Random(3).id(at(1));
     commit(&mut store, vec![Row::Action(action(id, ActionStatus::Completed, at(1)))]);
     drop(store);
-    let wal = PathBuf::from(folder.path().join("a.sqlite-wal"));
+    let wal = folder.path().join("a.sqlite-wal");
     assert!(wal.exists(), "nothing is copied at the end");
     let shell = rusqlite::Connection::open(folder.path().join("a.sqlite")).unwrap();
     let sql = "SELECT status, duration, hex(id) FROM actions";
