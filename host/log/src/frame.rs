@@ -199,3 +199,6 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record, postcard::Error> {
 fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4).map(|b| u32::from_le_bytes(b.try_into().expect("four bytes were taken")))
 }
+
+#[cfg(test)]
+mod tests;

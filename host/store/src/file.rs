@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use types::Faults;
 
 pub(crate) struct Opened {
@@ -24,22 +25,13 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<Opened, Error> {
     if matches!(found, Found::Nothing) {
         create(path)?;
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    // Not even the WAL's header is synced at a turn. That is safe because `checkpoint` leaves an empty WAL on the disk:
-    // a stale frame can never be taken for one that follows.
-    connection.execute_batch(&format!(
-        "PRAGMA synchronous=OFF; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-{cache}; PRAGMA temp_store=MEMORY; \
-         PRAGMA max_page_count={pages};",
-        cache = options.cache_kib,
-        pages = options.file_bytes_max / u64::from(PAGE_BYTES),
-    ))?;
-    // Of the newest turn, which may be in the WAL.
-    let schema: u32 = connection.query_row("PRAGMA user_version", (), |r| r.get(0))?;
+    // Exclusive: an object has one owner, and without a third file beside it (-shm, made and removed each time) opening
+    // and closing cost half and less. The sqlite3 command opens the file as soon as the object is closed; when it has it
+    // open already, the file is shared with it rather than refused.
+    let (connection, schema) = match connect(path, options, "EXCLUSIVE") {
+        Err(Error::Busy) => connect(path, options, "NORMAL")?,
+        other => other?,
+    };
     if schema > SCHEMA {
         return Err(Error::Newer { found: schema, supported: SCHEMA });
     }
@@ -47,6 +39,28 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<Opened, Error> {
         template::migrate(&connection, schema)?;
     }
     Ok(Opened { connection, is_new: !matches!(found, Found::Synced) })
+}
+
+/// A connection, and the schema's number as of the newest turn, which may be in the WAL.
+fn connect(path: &Path, options: &Options, locking: &str) -> Result<(Connection, u32), Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    // An object's thread serves others too: it does not wait for a lock.
+    connection.busy_timeout(Duration::ZERO)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    // Not even the WAL's header is synced at a turn. That is safe because `checkpoint` leaves an empty WAL on the disk:
+    // a stale frame can never be taken for one that follows.
+    connection.execute_batch(&format!(
+        "PRAGMA locking_mode={locking}; PRAGMA synchronous=OFF; PRAGMA wal_autocheckpoint=0; \
+         PRAGMA cache_size=-{cache}; PRAGMA temp_store=MEMORY; PRAGMA max_page_count={pages};",
+        cache = options.cache_kib,
+        pages = options.file_bytes_max / u64::from(PAGE_BYTES),
+    ))?;
+    let schema = connection.query_row("PRAGMA user_version", (), |row| row.get(0))?;
+    Ok((connection, schema))
 }
 
 /// What lies at a path.

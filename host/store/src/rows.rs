@@ -70,13 +70,13 @@ fn insert_thing(connection: &Connection, t: &ThingRow) -> Result<(), Error> {
             Text(&t.data),
             t.deleted,
             int(t.created_at.as_millis()),
-            Blob(t.action),
+            Blob::of(t.action),
         ],
     )
 }
 
 fn put_action(connection: &Connection, a: &ActionRow) -> Result<(), Error> {
-    let error = a.error.as_ref().map(|fault| Json::of(fault));
+    let error = a.error.as_ref().map(Json::of);
     run(
         connection,
         "INSERT INTO actions (id, verb, actor, target, input, output, options, durability, status, error, attempts,
@@ -86,7 +86,7 @@ fn put_action(connection: &Connection, a: &ActionRow) -> Result<(), Error> {
            durability = ?8, status = ?9, error = ?10, attempts = ?11, idempotencyKey = ?12, requestId = ?13,
            parentId = ?14, createdAt = ?15, startedAt = ?16, completedAt = ?17, durationUs = ?18",
         params![
-            Blob(a.id),
+            Blob::of(a.id),
             a.verb,
             a.actor,
             a.target,
@@ -99,7 +99,7 @@ fn put_action(connection: &Connection, a: &ActionRow) -> Result<(), Error> {
             a.attempts,
             a.idempotency_key,
             a.request_id,
-            a.parent.map(Blob),
+            a.parent.map(Blob::of),
             int(a.created_at.as_millis()),
             a.started_at.map(millis),
             a.completed_at.map(millis),
@@ -114,11 +114,11 @@ fn insert_event(connection: &Connection, e: &EventRow) -> Result<(), Error> {
         "INSERT INTO events (sequence, id, verb, source, data, actionId, createdAt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
             int(e.sequence),
-            Blob(e.id),
+            Blob::of(e.id),
             e.verb,
             e.source,
             Text(&e.data),
-            Blob(e.action),
+            Blob::of(e.action),
             int(e.created_at.as_millis())
         ],
     )
@@ -128,7 +128,7 @@ fn insert_log(connection: &Connection, l: &LogRow) -> Result<(), Error> {
     run(
         connection,
         "INSERT INTO logs (actionId, ordinal, createdAt, stream, text) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![Blob(l.action), l.ordinal, millis(l.at), l.stream.as_str(), l.text],
+        params![Blob::of(l.action), l.ordinal, millis(l.at), l.stream.as_str(), l.text],
     )
 }
 
@@ -157,7 +157,7 @@ fn put_key(connection: &Connection, k: &KeyRow) -> Result<(), Error> {
          ON CONFLICT (id) DO UPDATE SET name = ?2, hash = ?3, start = ?4, scopes = ?5, createdBy = ?6, createdAt = ?7,
            expiresAt = ?8, revokedAt = ?9",
         params![
-            Blob(k.id),
+            Blob::of(k.id),
             k.name,
             &k.hash.as_bytes()[..],
             k.start,
@@ -184,11 +184,17 @@ pub(crate) fn millis(at: Timestamp) -> i64 {
     int(at.as_millis())
 }
 
-pub(crate) struct Blob(pub Id);
+pub(crate) struct Blob([u8; 16]);
+
+impl Blob {
+    pub fn of(id: Id) -> Self {
+        Self(id.to_bytes())
+    }
+}
 
 impl ToSql for Blob {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Owned(rusqlite::types::Value::Blob(self.0.to_bytes().to_vec())))
+        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(&self.0)))
     }
 }
 

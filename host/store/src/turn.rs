@@ -51,6 +51,10 @@ impl<'s> Turn<'s> {
     /// # Errors
     /// After any but [`Error::Number`] the turn cannot be committed any more.
     pub fn write(&mut self, row: Row) -> Result<(), Error> {
+        if self.has_failed {
+            // A full disk can have ended the transaction: a row written now would stay, without a record.
+            return Err(Error::TurnFailed);
+        }
         let reader = &mut self.store.reader;
         let written = rows::insert(&reader.connection, &mut reader.state, &row);
         match written {

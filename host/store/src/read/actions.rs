@@ -28,7 +28,7 @@ const COLUMNS: &str = "id, verb, actor, target, input, output, options, durabili
 
 impl Reader {
     pub fn action(&self, id: Id) -> Result<Option<ActionRow>, Error> {
-        self.first(&format!("SELECT {COLUMNS} FROM actions WHERE id = ?1"), &[&Blob(id)], read)
+        self.first(&format!("SELECT {COLUMNS} FROM actions WHERE id = ?1"), &[&Blob::of(id)], read)
     }
 
     /// The newest action on a target that was asked for with this key.
@@ -45,16 +45,16 @@ impl Reader {
             "SELECT {COLUMNS} FROM actions INDEXED BY actionsOpen
              WHERE status IN ('pending', 'running', 'retrying') AND id > ?1 ORDER BY id LIMIT ?2"
         );
-        let after = Blob(after.unwrap_or(Id::from_u128(0)));
+        let after = Blob::of(after.unwrap_or(Id::from_u128(0)));
         Ok(page(self.list(&sql, &[&after, &(limit + 1)], read)?, limit, |a| a.id))
     }
 
     /// Actions, newest first.
     pub fn actions(&self, filter: &ActionFilter) -> Result<Page<ActionRow, Id>, Error> {
         let limit = limited(filter.limit);
-        let from = Blob(filter.since.map_or(Id::from_u128(0), |at| first_id_at(at.as_millis())));
+        let from = Blob::of(filter.since.map_or(Id::from_u128(0), |at| first_id_at(at.as_millis())));
         let until = filter.until.map_or(u128::MAX, |at| first_id_at(at.as_millis().saturating_add(1)).as_u128());
-        let end = Blob(Id::from_u128(until.min(filter.before.map_or(u128::MAX, Id::as_u128))));
+        let end = Blob::of(Id::from_u128(until.min(filter.before.map_or(u128::MAX, Id::as_u128))));
         // The inner query makes the bound on the work, the outer one stops as soon as it has enough.
         let sql = format!(
             "SELECT {COLUMNS} FROM (SELECT * FROM actions WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3)

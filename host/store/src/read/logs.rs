@@ -49,7 +49,7 @@ impl Reader {
              WHERE l.actionId = ?1 AND l.rowid > ?2
                AND (?3 IS NULL OR ?3 = (SELECT target FROM actions WHERE id = ?1))
              ORDER BY l.rowid LIMIT ?4",
-            &[&Blob(action), &int(filter.after), &filter.target, &limit],
+            &[&Blob::of(action), &int(filter.after), &filter.target, &limit],
             read,
         )
     }

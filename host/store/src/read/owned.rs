@@ -23,7 +23,7 @@ impl Reader {
     }
 
     pub fn key(&self, id: Id) -> Result<Option<KeyRow>, Error> {
-        self.first(&format!("SELECT {KEY} FROM keys WHERE id = ?1"), &[&Blob(id)], read_key)
+        self.first(&format!("SELECT {KEY} FROM keys WHERE id = ?1"), &[&Blob::of(id)], read_key)
     }
 
     /// Revoked and expired ones too: whether it opens anything is the caller's to say.
@@ -35,7 +35,7 @@ impl Reader {
     pub fn keys(&self, after: Option<Id>, limit: u32) -> Result<Page<KeyRow, Id>, Error> {
         let limit = limited(limit);
         let sql = format!("SELECT {KEY} FROM keys WHERE id > ?1 ORDER BY id LIMIT ?2");
-        let after = Blob(after.unwrap_or(Id::from_u128(0)));
+        let after = Blob::of(after.unwrap_or(Id::from_u128(0)));
         Ok(page(self.list(&sql, &[&after, &(limit + 1)], read_key)?, limit, |k| k.id))
     }
 

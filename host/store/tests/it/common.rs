@@ -233,3 +233,10 @@ pub fn copy_store(from: &Path, to: &Path) {
         std::fs::copy(beside(from), beside(to)).unwrap();
     }
 }
+
+/// [`dump`], leaving the file as it is: an ordinary connection checkpoints it at the end. The file may be open.
+pub fn dump_copy(folder: &Path, path: &Path) -> BTreeMap<String, Vec<Vec<Value>>> {
+    let copy = folder.join("copy.sqlite");
+    copy_store(path, &copy);
+    dump(&copy)
+}

@@ -1,7 +1,7 @@
 //! The process dies anywhere: at every named point, and at moments nobody chose. Afterwards everything that was
 //! acknowledged is there, nothing is there half, and each file is what its turns make of an empty one.
 
-use crate::common::{self, Random, dump, object, open_object, path_of, rebuild, write_turn};
+use crate::common::{self, Random, dump, dump_copy, object, open_object, path_of, rebuild, write_turn};
 use commit_log::{CommitLog, Config, LocalLog};
 use org_ai_store::{Options, Store};
 use rusqlite::types::Value;
@@ -175,7 +175,7 @@ fn check_recovery(folder: &Path, acknowledged: &BTreeMap<u64, u64>, case: &str) 
         store.integrity_check().unwrap();
         assert_eq!(log.head(object(n)).unwrap_or(applied), applied, "{case}: log and file end together");
         let path = path_of(folder, object(n));
-        let found = dump(&path);
+        let found = dump_copy(folder, &path);
         assert!(found == reference(folder, n, applied), "{case}: object {n} is not what its {applied} turns make");
         let sequences: Vec<i64> = found["events"].iter().map(|row| integer(&row[0])).collect();
         assert_eq!(sequences, (1..=i64::try_from(sequences.len()).unwrap()).collect::<Vec<_>>(), "{case}");

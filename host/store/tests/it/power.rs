@@ -1,6 +1,6 @@
 //! The power fails: what was not synced is gone, in any part and in any order.
 
-use crate::common::{Random, append, at, copy_store, dump, event, object, open_object, path_of, write_turn};
+use crate::common::{Random, append, at, copy_store, dump_copy, event, object, open_object, path_of, write_turn};
 use commit_log::{CommitLog, Config, LocalLog};
 use org_ai_store::{Options, Store};
 use rusqlite::types::Value;
@@ -67,13 +67,6 @@ fn wal_of(path: &Path) -> PathBuf {
 
 fn open_log(folder: &Path) -> LocalLog {
     LocalLog::open(&folder.join("log"), &Config::STANDARD).unwrap()
-}
-
-/// Reading with an ordinary connection would checkpoint the file at the end.
-fn dump_copy(folder: &Path, path: &Path) -> Dump {
-    let copy = folder.join("copy.sqlite");
-    copy_store(path, &copy);
-    dump(&copy)
 }
 
 #[test]

@@ -1,0 +1,10 @@
+//! A file seen from outside: `turns` and `reads` (what is written and asked), and the crash contract of the file and
+//! the commit log together: `process` (the process dies), `power` (what was not synced is gone), `damage` (a disk that
+//! lies).
+
+mod common;
+mod damage;
+mod power;
+mod process;
+mod reads;
+mod turns;
