@@ -1,1 +1,9 @@
-//! Integration tests.
+//! Integration tests: one binary, a module per concern. `server` starts the real thing; the others look at it from
+//! outside.
+
+mod components;
+mod server;
+
+mod bad_input;
+mod tidy;
+mod versions;

@@ -1,1 +1,56 @@
-//! runtime
+//! Keeps durable objects alive: finds them by URL, opens and closes their files, runs their functions, makes what they
+//! did durable, and answers only then.
+//!
+//! A request enters through [`Node`] (which objects are there, who is calling) and goes on at an [`Object`] (one
+//! durable object). Reads look into the object's file; every write goes through [`Object`]'s commit queue
+//! (`commit.rs`): one transaction, one record, one append to the log, and the answer after that. Running components is
+//! left to a [`types::exec::Executor`], HTTP to `api`.
+
+mod node;
+pub use node::{Node, OpenError, Opened, Resolved};
+mod config;
+pub use config::Config;
+mod clock;
+pub use clock::{Clock, ManualClock, SystemClock};
+mod object;
+pub use object::Object;
+mod invoke;
+pub use invoke::{InvokeFailed, InvokeOptions, Invoked};
+mod deploy;
+pub use deploy::{Deployed, Upload};
+mod functions;
+pub use functions::FunctionVersion;
+mod history;
+mod keys;
+pub use keys::NewKey;
+mod objects;
+mod secrets;
+
+mod blobs;
+mod commit;
+mod guest;
+mod registry;
+mod schema;
+
+use std::sync::Arc;
+use types::Identity;
+
+/// Who asks, in which request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub identity: Identity,
+    pub request_id: Arc<str>,
+}
+
+impl Caller {
+    /// Deny by default: only what the credential's scopes name (spec PRM-2).
+    pub(crate) fn may(&self, resource: &str, action: &str) -> Result<(), types::Fault> {
+        if self.identity.scopes.allow(resource, action) {
+            return Ok(());
+        }
+        Err(types::Fault::forbidden(format!(
+            "{} may not {action} {resource}; it needs a key with the scope {resource}.{action}",
+            self.identity.actor
+        )))
+    }
+}

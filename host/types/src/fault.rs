@@ -1,7 +1,8 @@
 //! Why a call did not succeed, as data that may leave the host.
 
 use crate::Json;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
 /// What the caller should do next. The same list as `fault-kind` in `wit/deps/org-ai-types`.
@@ -64,15 +65,32 @@ impl FaultKind {
 }
 
 /// Why a call did not succeed.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Fault {
     pub kind: FaultKind,
     /// Upper-snake word a program can branch on.
     pub code: String,
     /// For a person: what was wrong, where, what would be accepted.
     pub message: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub details: Option<Json>,
+}
+
+/// Absent details are left out where a person may read it; the log's binary format has a place for every field.
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let leave_out = serializer.is_human_readable() && self.details.is_none();
+        let mut out = serializer.serialize_struct("Fault", if leave_out { 3 } else { 4 })?;
+        out.serialize_field("kind", &self.kind)?;
+        out.serialize_field("code", &self.code)?;
+        out.serialize_field("message", &self.message)?;
+        if leave_out {
+            out.skip_field("details")?;
+        } else {
+            out.serialize_field("details", &self.details)?;
+        }
+        out.end()
+    }
 }
 
 impl Fault {

@@ -31,4 +31,6 @@ pub use record::{
     ActionRow, ActionStatus, Durability, EventRow, KeyRow, LogRow, LogStream, ObjectRelation, ObjectRow, Record, Row,
     ThingRow,
 };
+mod faults;
+pub use faults::Faults;
 pub mod exec;

@@ -1,0 +1,46 @@
+//! `make bench`: the figures of the platform's bars, each as a ratio to a baseline measured in the same run.
+//!
+//! In-process figures come from criterion (`host/engine/benches`); this program measures what needs a server. Rounds of
+//! ours and of the peer alternate, so that what else the machine does hits both.
+
+mod load;
+mod process;
+mod rows;
+
+use anyhow::Context;
+
+/// One line of the table.
+pub struct Row {
+    pub figure: &'static str,
+    pub ours: String,
+    pub baseline: String,
+    pub ratio: f64,
+    pub bar: &'static str,
+    pub met: bool,
+    pub n: usize,
+}
+
+fn main() -> anyhow::Result<()> {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let mut table = Vec::new();
+    for (name, measure) in rows::ALL {
+        if !wanted.is_empty() && !wanted.iter().any(|w| w == name) {
+            continue;
+        }
+        eprintln!("measuring: {name} …");
+        match runtime.block_on(measure()).with_context(|| (*name).to_owned()) {
+            Ok(rows) => table.extend(rows),
+            Err(error) => eprintln!("  {error:#}"),
+        }
+    }
+    println!("\n| figure | ours | baseline | ratio | bar | met | n |\n|---|---|---|---|---|---|---|");
+    for row in &table {
+        let met = if row.met { "yes" } else { "**no**" };
+        println!(
+            "| {} | {} | {} | {:.2} | {} | {met} | {} |",
+            row.figure, row.ours, row.baseline, row.ratio, row.bar, row.n
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,410 @@
+//! The commit path of this node: from what a turn wrote to "it is durable, you may answer".
+//!
+//! Writers queue at their object. One of a few threads takes all that has gathered there, writes it into the object's
+//! file inside transactions, and hands the records to the commit log; the log syncs once for everybody. Two kinds of
+//! writes queue:
+//!
+//! - a *note* cannot fail and nobody waits for it (an invocation that ended). Notes are written together.
+//! - a *change* may be refused by what the file says, and somebody waits: each is a transaction of its own, and its
+//!   writer is answered when the log says that it is durable. That wait is the output gate.
+
+use crate::clock::Clock;
+use crate::object::Inner;
+use commit_log::{CommitLog, Outcome};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use store::Turn;
+use types::{ActionRow, Fault, FaultKind, LogRow, Record, Row, Timestamp};
+
+/// Writes taken from one object before the next object has its turn.
+const BATCH_MAX: usize = 256;
+/// Records handed to the log and not yet durable; the committers wait above it.
+const UNDURABLE_BYTES_MAX: u64 = 64 << 20;
+
+/// An event that still lacks its sequence number and id.
+pub(crate) struct NewEvent {
+    pub(crate) verb: String,
+    pub(crate) source: String,
+    pub(crate) data: types::Json,
+}
+
+/// What an invocation leaves behind.
+pub(crate) struct Note {
+    pub(crate) action: Option<ActionRow>,
+    pub(crate) events: Vec<NewEvent>,
+    pub(crate) logs: Vec<LogRow>,
+}
+
+impl Note {
+    /// What it costs while it waits; an estimate that grows with its payload.
+    pub(crate) fn bytes(&self) -> u32 {
+        let action = self.action.as_ref().map_or(0, |a| 256 + a.options.as_str().len());
+        let events: usize = self.events.iter().map(|e| 128 + e.data.as_str().len()).sum();
+        let logs: usize = self.logs.iter().map(|l| 64 + l.text.len()).sum();
+        u32::try_from(action + events + logs).unwrap_or(u32::MAX)
+    }
+
+    /// Into the file, with sequence numbers.
+    pub(crate) fn write(self, turn: &mut Turn<'_>, at: Timestamp) -> Result<(), store::Error> {
+        let action_id = self.action.as_ref().map(|a| a.id);
+        for log in self.logs {
+            turn.write(Row::Log(log))?;
+        }
+        if let Some(action) = self.action {
+            turn.write(Row::Action(action))?;
+        }
+        for event in self.events {
+            let action = action_id.expect("events are noted with the action that caused them");
+            write_event(turn, event, action, at)?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn write_event(
+    turn: &mut Turn<'_>,
+    event: NewEvent,
+    action: types::Id,
+    at: Timestamp,
+) -> Result<(), store::Error> {
+    let sequence = turn.next_sequence();
+    turn.write(Row::Event(types::EventRow {
+        sequence,
+        id: types::Id::new(at, rand::random()),
+        verb: event.verb,
+        source: event.source,
+        data: event.data,
+        action,
+        created_at: at,
+    }))
+}
+
+/// A write somebody waits for.
+pub(crate) trait Change: Send {
+    /// Reads and writes; a fault rolls back what it wrote.
+    fn run(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault>;
+    /// Durable, or why not.
+    fn settle(self: Box<Self>, outcome: Result<(), Fault>);
+}
+
+pub(crate) enum Queued {
+    Note(Note),
+    Change(Box<dyn Change>),
+}
+
+/// What waits at one object.
+#[derive(Default)]
+pub(crate) struct Queue {
+    waiting: VecDeque<(Queued, u32)>,
+    /// Whether a committer knows of it.
+    scheduled: bool,
+}
+
+impl Queue {
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && !self.scheduled
+    }
+}
+
+/// The committing threads.
+pub(crate) struct Committers {
+    shards: Vec<Arc<Shard>>,
+    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+    flush_window: Duration,
+}
+
+struct Shard {
+    due: Mutex<Due>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Due {
+    now: VecDeque<Arc<Inner>>,
+    /// In the order of their instants, since the window is the same for all.
+    later: VecDeque<(Instant, Arc<Inner>)>,
+    stopping: bool,
+}
+
+/// What a committing thread needs.
+pub(crate) struct Path {
+    pub(crate) log: Arc<dyn CommitLog>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) undurable: Arc<Undurable>,
+}
+
+impl Committers {
+    pub(crate) fn start(threads: usize, flush_window: Duration, path: &Arc<Path>) -> std::io::Result<Self> {
+        let shards: Vec<_> =
+            (0..threads.max(1)).map(|_| Arc::new(Shard { due: Mutex::default(), wake: Condvar::new() })).collect();
+        let threads = shards
+            .iter()
+            .map(|shard| {
+                let (shard, path) = (shard.clone(), path.clone());
+                std::thread::Builder::new().name("commit".into()).spawn(move || shard.run(&path))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { shards, threads: Mutex::new(threads), flush_window })
+    }
+
+    /// Takes a write. The caller holds room for `bytes` in the object's queue; it is given back when it is written.
+    pub(crate) fn queue(&self, object: &Arc<Inner>, write: Queued, bytes: u32) {
+        let urgent = matches!(write, Queued::Change(_));
+        let mut queue = lock(&object.queue);
+        queue.waiting.push_back((write, bytes));
+        if !urgent && queue.scheduled {
+            return;
+        }
+        queue.scheduled = true;
+        drop(queue);
+        self.schedule(object, urgent);
+    }
+
+    fn schedule(&self, object: &Arc<Inner>, urgent: bool) {
+        let shard = &self.shards[(object.id.as_u128() % self.shards.len() as u128) as usize];
+        let mut due = lock(&shard.due);
+        if urgent {
+            due.now.push_back(object.clone());
+        } else {
+            due.later.push_back((Instant::now() + self.flush_window, object.clone()));
+        }
+        drop(due);
+        shard.wake.notify_one();
+    }
+
+    /// Writes all that waits, then ends the threads.
+    pub(crate) fn stop(&self) {
+        for shard in &self.shards {
+            lock(&shard.due).stopping = true;
+            shard.wake.notify_one();
+        }
+        for thread in lock(&self.threads).drain(..) {
+            // A committer that panicked has said so on its way.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shard {
+    fn run(&self, path: &Path) {
+        while let Some(object) = self.next() {
+            if drain(&object, path) {
+                lock(&self.due).now.push_back(object);
+            }
+        }
+    }
+
+    /// The next object that is due; none when the node stops and nothing is left.
+    fn next(&self) -> Option<Arc<Inner>> {
+        let mut due = lock(&self.due);
+        loop {
+            if let Some(object) = due.now.pop_front() {
+                return Some(object);
+            }
+            let wait = match due.later.front() {
+                None if due.stopping => return None,
+                None => None,
+                Some((at, _)) => {
+                    let left = at.saturating_duration_since(Instant::now());
+                    if left.is_zero() || due.stopping {
+                        return due.later.pop_front().map(|(_, object)| object);
+                    }
+                    Some(left)
+                }
+            };
+            due = match wait {
+                Some(left) => self.wake.wait_timeout(due, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.wake.wait(due).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+/// Writes one batch of one object. Says whether there is more.
+fn drain(object: &Arc<Inner>, path: &Path) -> bool {
+    let mut batch = Vec::new();
+    {
+        let mut queue = lock(&object.queue);
+        let n = queue.waiting.len().min(BATCH_MAX);
+        batch.extend(queue.waiting.drain(..n));
+        if batch.is_empty() {
+            queue.scheduled = false;
+            return false;
+        }
+    }
+    if object.is_retired() {
+        // Its file and the log may disagree: nothing is added until it was recovered.
+        let freed = batch.iter().fold(0u32, |sum, (_, bytes)| sum.saturating_add(*bytes));
+        object.free(freed);
+        for (queued, _) in batch {
+            if let Queued::Change(change) = queued {
+                change.settle(Err(crate::object::retired()));
+            }
+        }
+        return true;
+    }
+    let bytes: u64 = batch.iter().map(|(_, bytes)| u64::from(*bytes)).sum();
+    path.undurable.enter(bytes);
+    let written = write_batch(object, batch, path);
+    let mut settling = written.settling;
+    for refused in written.refused {
+        refused.0.settle(Err(refused.1));
+    }
+    if written.records.is_empty() {
+        path.undurable.leave(bytes);
+        settling.drain(..).for_each(|change| change.settle(Ok(())));
+    } else {
+        let last = written.records.last().map_or(0, |r| r.seq);
+        let (object, undurable) = (object.clone(), path.undurable.clone());
+        path.log.append(
+            written.records,
+            Box::new(move |outcome| {
+                let result = match outcome {
+                    Outcome::Durable => {
+                        object.confirm(last);
+                        Ok(())
+                    }
+                    Outcome::Fenced | Outcome::Refused(_) | Outcome::Unknown(_) => {
+                        object.retire(&format!("its records did not reach the log: {outcome:?}"));
+                        Err(not_durable(outcome))
+                    }
+                };
+                undurable.leave(bytes);
+                settling.drain(..).for_each(|change| change.settle(result.clone()));
+            }),
+        );
+    }
+    let mut queue = lock(&object.queue);
+    queue.scheduled = !queue.waiting.is_empty();
+    queue.scheduled
+}
+
+#[derive(Default)]
+struct Written {
+    records: Vec<Arc<Record>>,
+    settling: Vec<Box<dyn Change>>,
+    refused: Vec<(Box<dyn Change>, Fault)>,
+}
+
+/// Neighbouring notes share a transaction; a change has its own.
+fn write_batch(object: &Inner, batch: Vec<(Queued, u32)>, path: &Path) -> Written {
+    let mut written = Written::default();
+    let mut notes = Vec::new();
+    let mut freed = 0u32;
+    let mut store = object.store();
+    store.confirm(object.confirmed_seq());
+    for (queued, bytes) in batch {
+        freed = freed.saturating_add(bytes);
+        match queued {
+            Queued::Note(note) => notes.push(note),
+            Queued::Change(change) => {
+                write_notes(object, &mut store, std::mem::take(&mut notes), path, &mut written);
+                write_change(object, &mut store, change, path, &mut written);
+            }
+        }
+    }
+    write_notes(object, &mut store, notes, path, &mut written);
+    drop(store);
+    object.free(freed);
+    object.tell_followers(&written.records);
+    written
+}
+
+fn write_notes(object: &Inner, store: &mut store::Store, notes: Vec<Note>, path: &Path, written: &mut Written) {
+    if notes.is_empty() {
+        return;
+    }
+    let at = path.clock.now();
+    let count = notes.len();
+    let result = (|| {
+        let mut turn = store.turn(object.epoch, at)?;
+        for note in notes {
+            note.write(&mut turn, at)?;
+        }
+        turn.commit()
+    })();
+    match result {
+        Ok(record) => written.records.extend(record.map(Arc::new)),
+        Err(error) => {
+            tracing::error!(namespace = %object.namespace, %error, count, "invocations could not be written down");
+            object.retire_on(&error);
+        }
+    }
+}
+
+fn write_change(
+    object: &Inner,
+    store: &mut store::Store,
+    mut change: Box<dyn Change>,
+    path: &Path,
+    written: &mut Written,
+) {
+    let at = path.clock.now();
+    let result = match store.turn(object.epoch, at) {
+        Err(error) => Err(error),
+        Ok(mut turn) => match change.run(&mut turn) {
+            Err(fault) => {
+                drop(turn);
+                return written.refused.push((change, fault));
+            }
+            Ok(()) => turn.commit(),
+        },
+    };
+    match result {
+        Ok(record) => {
+            written.records.extend(record.map(Arc::new));
+            written.settling.push(change);
+        }
+        Err(error) => {
+            let fault = object.fault_of(&error);
+            object.retire_on(&error);
+            written.refused.push((change, fault));
+        }
+    }
+}
+
+fn not_durable(outcome: &Outcome) -> Fault {
+    match outcome {
+        Outcome::Durable => Fault::internal(),
+        Outcome::Fenced => Fault::new(
+            FaultKind::Unavailable,
+            "NOT_OWNER",
+            "another node owns this object now; the same request finds it there",
+        ),
+        Outcome::Refused(_) | Outcome::Unknown(_) => Fault::new(
+            FaultKind::Unavailable,
+            "STORAGE_FAILED",
+            "the host could not make this durable (its disk is full or failing); it may or may not have happened",
+        ),
+    }
+}
+
+/// Bounds what is handed to the log and not yet durable.
+#[derive(Default)]
+pub(crate) struct Undurable {
+    bytes: Mutex<u64>,
+    less: Condvar,
+}
+
+impl Undurable {
+    fn enter(&self, bytes: u64) {
+        let mut held = lock(&self.bytes);
+        while *held > UNDURABLE_BYTES_MAX {
+            held = self.less.wait(held).unwrap_or_else(PoisonError::into_inner);
+        }
+        *held += bytes;
+    }
+
+    fn leave(&self, bytes: u64) {
+        let mut held = lock(&self.bytes);
+        *held = held.saturating_sub(bytes);
+        drop(held);
+        self.less.notify_all();
+    }
+}
+
+/// What these locks guard is whole between two statements: a panic while one was held has broken nothing.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

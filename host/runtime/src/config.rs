@@ -1,0 +1,59 @@
+//! What a node is told at start.
+
+use std::path::PathBuf;
+use std::time::Duration;
+use types::{Limits, Namespace};
+
+/// Settings of a node. `cli` fills them in from defaults, file, environment and flags.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Everything the node keeps lies below this folder.
+    pub data_dir: PathBuf,
+    /// The root object: meant by loopback requests that name none, registers all others, holds the root key.
+    pub default_namespace: Namespace,
+    /// Objects whose file is open at a time; the least recently used idle one is closed for the next.
+    pub objects_open_max: usize,
+    /// Runs at a time on this node; more wait in line.
+    pub runs_max: usize,
+    /// Runs at a time in one object, so that one tenant cannot take every place of the node.
+    pub object_runs_max: usize,
+    /// How long a run may wait for a place before it is refused.
+    pub admission_wait: Duration,
+    /// Rows waiting for their commit, in bytes: of one object and of the node. Writers wait above that.
+    pub object_queue_bytes_max: u32,
+    pub node_queue_bytes_max: u32,
+    /// How long rows that nobody waits for may gather before they are written together.
+    pub flush_window: Duration,
+    /// Threads that commit. An object stays on one of them.
+    pub commit_threads: usize,
+    /// When the log holds more than this, files are checkpointed so that old segments can go.
+    pub log_retained_bytes_max: u64,
+    /// Functions in one object.
+    pub functions_max: usize,
+    /// What one run may use.
+    pub limits: Limits,
+    /// Make a new root key although there is one: for a key that was lost.
+    pub new_root_key: bool,
+}
+
+impl Config {
+    /// What a server starts from.
+    pub fn standard(data_dir: PathBuf, default_namespace: Namespace) -> Self {
+        Self {
+            data_dir,
+            default_namespace,
+            objects_open_max: 1_000,
+            runs_max: 512,
+            object_runs_max: 256,
+            admission_wait: Duration::from_secs(10),
+            object_queue_bytes_max: 16 << 20,
+            node_queue_bytes_max: 256 << 20,
+            flush_window: Duration::from_millis(2),
+            commit_threads: 2,
+            log_retained_bytes_max: 256 << 20,
+            functions_max: 1_000,
+            limits: Limits::STANDARD,
+            new_root_key: false,
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Functions come, change, go back and go: each a version of a thing of noun `Function`.
+//!
+//! What is on disk when the power goes: before the blob has its name, nothing; after it, a blob that nothing names;
+//! after the record is in the log, the new version. In each case the old version answers until the new one is durable.
+
+use crate::Caller;
+use crate::blobs::{AssetError, AssetLimits, is_disk_full};
+use crate::commit::write_event;
+use crate::functions::{FunctionVersion, NOUN, unknown};
+use crate::history::{ActionDraft, done};
+use crate::object::{Object, fault_of};
+use crate::schema::Schemas;
+use std::path::PathBuf;
+use std::sync::Arc;
+use types::exec::ComponentFile;
+use types::{At, Fault, FaultKind, FunctionDef, FunctionName, Json, Manifest, Row, ThingRow};
+
+/// A component to be deployed, in files the caller removes afterwards.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    pub component: PathBuf,
+    pub manifest: Manifest,
+    /// A tar archive of what will be under `/assets`.
+    pub assets: Option<PathBuf>,
+}
+
+/// What a deploy did.
+#[derive(Clone, Debug)]
+pub struct Deployed {
+    pub function: Arc<FunctionVersion>,
+    /// The same bytes and manifest were the newest version already; nothing was written.
+    pub unchanged: bool,
+    /// There was none of this name before.
+    pub created: bool,
+}
+
+impl Object {
+    /// Validates and compiles a component, then makes it the newest version of `name`. With `dry_run` all but the last.
+    pub async fn deploy(
+        &self,
+        caller: &Caller,
+        name: FunctionName,
+        upload: Upload,
+        dry_run: bool,
+    ) -> Result<Deployed, Fault> {
+        let existing = self.inner.functions.head(&name);
+        caller.may(NOUN, if existing.is_some() { "update" } else { "create" })?;
+        Schemas::check(&upload.manifest)?;
+        check_manifest(&upload.manifest)?;
+        let node = self.node.clone();
+        let prepared = tokio::task::spawn_blocking(move || prepare(&node, upload));
+        let def = prepared.await.map_err(|_| Fault::internal())??;
+        if let Some(head) = existing.filter(|head| head.def == def) {
+            return Ok(Deployed { function: head, unchanged: true, created: false });
+        }
+        if dry_run {
+            let version = FunctionVersion {
+                name,
+                version: 0,
+                at: self.node.now(),
+                manifest: Arc::new(def.manifest.clone()),
+                schemas: Schemas::of(&def.manifest),
+                def,
+            };
+            return Ok(Deployed { function: Arc::new(version), unchanged: false, created: false });
+        }
+        self.write_version(caller, name, Next::Deploy(Box::new(def))).await
+    }
+
+    /// Makes an earlier version the newest again, as a new version.
+    pub async fn rollback(&self, caller: &Caller, name: &FunctionName, to: At) -> Result<Arc<FunctionVersion>, Fault> {
+        caller.may(NOUN, "update")?;
+        let to = if to == At::Head { At::Back(1) } else { to };
+        let target = self.own_function(name, to).await?.ok_or_else(|| unknown(name, self.namespace()))?;
+        let deployed = self.write_version(caller, name.clone(), Next::Rollback(target)).await?;
+        Ok(deployed.function)
+    }
+
+    /// Ends a function; its history stays. Answers the version that says so.
+    pub async fn delete_function(&self, caller: &Caller, name: &FunctionName) -> Result<u64, Fault> {
+        caller.may(NOUN, "delete")?;
+        let draft = ActionDraft::of(caller, self.node.now(), "delete", format!("{NOUN}/{name}"));
+        let (name, inner, namespace) = (name.clone(), self.inner.clone(), self.namespace().clone());
+        let removed = name.clone();
+        self.change_then(
+            1024,
+            move |turn| {
+                let head = turn.thing(NOUN, name.as_str(), At::Head).map_err(|e| fault_of(&e))?;
+                let head = head.filter(|row| !row.deleted).ok_or_else(|| unknown(&name, &namespace))?;
+                let previous = head.version;
+                let version = turn.next_version();
+                let row = ThingRow { version, deleted: true, created_at: draft.at, action: draft.id, ..head };
+                write_thing(turn, row, &draft, Some(previous), serde_json::json!({}), "deleted")?;
+                Ok(version)
+            },
+            move |_| inner.functions.remove(&removed),
+        )
+        .await
+    }
+
+    async fn write_version(&self, caller: &Caller, name: FunctionName, next: Next) -> Result<Deployed, Fault> {
+        let now = self.node.now();
+        let functions_max = self.node.inner.config.functions_max;
+        let existed = self.inner.functions.head(&name).is_some();
+        let verb = if existed { "update" } else { "create" };
+        let draft = ActionDraft::of(caller, now, verb, format!("{NOUN}/{name}"));
+        let inner = self.inner.clone();
+        let set = inner.clone();
+        self.change_then(
+            8 << 10,
+            move |turn| {
+                let head = turn.thing(NOUN, name.as_str(), At::Head).map_err(|e| fault_of(&e))?;
+                let live = head.filter(|row| !row.deleted);
+                // Of two deploys of the same bytes at once, the second finds the first.
+                if let (Next::Deploy(def), Some(row)) = (&next, &live) {
+                    let version = FunctionVersion::of(row)?;
+                    if version.def == **def {
+                        return Ok(Deployed { function: Arc::new(version), unchanged: true, created: false });
+                    }
+                }
+                if live.is_none() && inner.functions.all().len() >= functions_max {
+                    return Err(Fault::limit(
+                        "FUNCTIONS_LIMIT",
+                        format!("an object has {functions_max} functions at most; delete some"),
+                    ));
+                }
+                let (def, details) = next.into_parts();
+                let previous = live.as_ref().map(|row| row.version);
+                let row = ThingRow {
+                    version: turn.next_version(),
+                    noun: NOUN.to_owned(),
+                    id: name.to_string(),
+                    branch: None,
+                    name: None,
+                    data: Json::of(&def),
+                    deleted: false,
+                    created_at: draft.at,
+                    action: draft.id,
+                };
+                let version = FunctionVersion::of(&row)?;
+                let event = if previous.is_some() { "updated" } else { "created" };
+                write_thing(turn, row, &draft, previous, details, event)?;
+                Ok(Deployed { function: Arc::new(version), unchanged: false, created: previous.is_none() })
+            },
+            move |deployed: &Deployed| set.functions.set(deployed.function.clone()),
+        )
+        .await
+    }
+}
+
+/// What becomes the newest version.
+enum Next {
+    Deploy(Box<FunctionDef>),
+    Rollback(Arc<FunctionVersion>),
+}
+
+impl Next {
+    fn into_parts(self) -> (FunctionDef, serde_json::Value) {
+        match self {
+            Self::Deploy(def) => {
+                let details = serde_json::json!({ "hash": def.hash.to_string(), "size": def.size });
+                (*def, details)
+            }
+            Self::Rollback(to) => {
+                (to.def.clone(), serde_json::json!({ "hash": to.def.hash.to_string(), "rollbackTo": to.version }))
+            }
+        }
+    }
+}
+
+fn write_thing(
+    turn: &mut store::Turn<'_>,
+    row: ThingRow,
+    draft: &ActionDraft,
+    previous: Option<u64>,
+    details: serde_json::Value,
+    event: &str,
+) -> Result<(), Fault> {
+    let version = row.version;
+    let (action, event) = done(draft, previous, Some(version), details, event);
+    let write = |turn: &mut store::Turn<'_>| {
+        turn.write(Row::Thing(row))?;
+        turn.write(Row::Action(action))?;
+        write_event(turn, event, draft.id, draft.at)
+    };
+    write(turn).map_err(|e| fault_of(&e))
+}
+
+/// Blocks: copies, hashes, compiles.
+fn prepare(node: &crate::Node, upload: Upload) -> Result<FunctionDef, Fault> {
+    let io = |error: std::io::Error| {
+        if is_disk_full(&error) {
+            return Fault::new(
+                FaultKind::Unavailable,
+                "STORAGE_FULL",
+                "the host's disk is full; the function is as it was. Free space there, then deploy again",
+            );
+        }
+        tracing::error!(%error, "a component cannot be stored");
+        Fault::internal()
+    };
+    let (hash, size) = node.inner.blobs.put(&upload.component).map_err(io)?;
+    let component = ComponentFile { hash, path: node.inner.blobs.path(&hash) };
+    let inspected = node.inner.executor.prepare(&component)?;
+    let mut manifest = upload.manifest;
+    manifest.assets = match upload.assets {
+        None => None,
+        Some(bundle) => {
+            Some(node.inner.blobs.put_assets(&bundle, &AssetLimits::STANDARD).map_err(|error| match error {
+                AssetError::Io(error) => io(error),
+                refused @ AssetError::Refused(_) => Fault::invalid("ASSETS_INVALID", refused.to_string()),
+            })?)
+        }
+    };
+    Ok(FunctionDef {
+        kind: inspected.kind,
+        hash,
+        size,
+        actions: inspected.actions,
+        imports: inspected.imports,
+        manifest,
+    })
+}
+
+/// What a manifest may ask for.
+fn check_manifest(manifest: &Manifest) -> Result<(), Fault> {
+    /// Entries of each list.
+    const ENTRIES_MAX: usize = 200;
+    let refuse = |message: String| Err(Fault::invalid("MANIFEST_INVALID", message));
+    if manifest.allow.len() > ENTRIES_MAX || manifest.secrets.len() > ENTRIES_MAX || manifest.env.len() > ENTRIES_MAX {
+        return refuse(format!("manifest: allow, secrets and env have {ENTRIES_MAX} entries at most each"));
+    }
+    if Json::of(manifest).as_str().len() > 64 << 10 {
+        return refuse("manifest: at most 64 KiB".to_owned());
+    }
+    if manifest.assets.is_some() {
+        return refuse("manifest.assets is filled in by the host; upload the files as the part `assets`".to_owned());
+    }
+    for grant in &manifest.secrets {
+        auth::vault::check_name(&grant.name)
+            .map_err(|e| Fault::invalid("MANIFEST_INVALID", format!("manifest.secrets: {:?}: {e}", grant.name)))?;
+    }
+    Ok(())
+}

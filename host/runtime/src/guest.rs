@@ -1,0 +1,235 @@
+//! What the host does for a running guest: the other end of every import.
+
+use crate::commit::{NewEvent, Note, Queued, lock};
+use crate::invoke::{Chain, InvokeOptions, Running, Sending, TurnWrites};
+use crate::object::Object;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use types::exec::{BoxFuture, Host};
+use types::{ActionRef, Call, CallOptions, Fault, FaultKind, Json, LogRow, LogStream, Namespace, Reply, Timestamp};
+
+/// Events and sends one turn may gather.
+const TURN_WRITES_MAX: usize = 1_000;
+/// An event's payload.
+const EVENT_BYTES_MAX: usize = 64 << 10;
+/// The longest a `send` may be put off while delays live in memory.
+const SEND_DELAY_MAX: Duration = Duration::from_secs(3600);
+/// Nouns whose events only the platform makes (spec BUS-1), in lower case.
+const PLATFORM_NOUNS: [&str; 7] = ["action", "function", "schedule", "audit", "object", "key", "secret"];
+
+pub(crate) struct GuestHost {
+    object: Object,
+    running: Arc<Running>,
+    lines: u32,
+}
+
+impl GuestHost {
+    pub(crate) fn new(object: Object, running: Arc<Running>) -> Self {
+        Self { object, running, lines: 0 }
+    }
+
+    /// Commits what the turn wrote and waits until it is durable: called before the guest waits on anything outside,
+    /// so that nothing leaves before what it depends on (spec RUN-2, WSM-7).
+    async fn end_turn(&mut self) -> Result<(), Fault> {
+        let TurnWrites { events, sends, logs } = {
+            let mut turn = lock(&self.running.turn);
+            if turn.events.is_empty() && turn.sends.is_empty() {
+                return Ok(());
+            }
+            std::mem::take(&mut *turn)
+        };
+        // The row of the action itself goes with the last turn; until then it is the running one.
+        let note = Note { action: Some(self.running.row()), events, logs };
+        self.object.commit_note(note).await?;
+        self.object.release(&self.running, sends).await;
+        Ok(())
+    }
+
+    async fn answer(&mut self, call: Call) -> Result<Reply, Fault> {
+        match call {
+            Call::Emit { event, data, source } => self.emit(&event, data, source),
+            Call::Send { action, data, options } => self.send(&action, data, options).await,
+            Call::Try { action, data, options } => self.attempt(&action, data, options).await,
+            Call::Sleep { duration_ms } => self.sleep(Duration::from_millis(duration_ms)).await,
+            Call::SleepUntil { time_ms } => {
+                let now = self.object.node.now();
+                self.sleep(Duration::from_millis(Timestamp::from_millis(time_ms).millis_since(now))).await
+            }
+            unserved @ (Call::Do { .. }
+            | Call::Start { .. }
+            | Call::Join { .. }
+            | Call::WorkerDo { .. }
+            | Call::Ask { .. }
+            | Call::Decide { .. }
+            | Call::Approve { .. }
+            | Call::Generate { .. }
+            | Call::Notify { .. }
+            | Call::Integration { .. }
+            | Call::ThingGet { .. }
+            | Call::ThingList { .. }
+            | Call::ThingCreate { .. }
+            | Call::ThingPut { .. }
+            | Call::ThingPatch { .. }
+            | Call::ThingDelete { .. }
+            | Call::ThingVersions { .. }
+            | Call::Relate { .. }
+            | Call::Unrelate { .. }
+            | Call::Relationships { .. }
+            | Call::References { .. }
+            | Call::WaitFor { .. }
+            | Call::Search { .. }
+            | Call::TimerAfter { .. }
+            | Call::TimerAt { .. }
+            | Call::TimerCancel { .. }) => Err(Fault::unavailable(unserved.name())),
+        }
+    }
+
+    fn emit(&mut self, event: &str, data: Json, source: Option<String>) -> Result<Reply, Fault> {
+        let (noun, verb) = event.split_once('.').filter(|(n, v)| !n.is_empty() && !v.is_empty()).ok_or_else(|| {
+            Fault::invalid("EVENT_INVALID", format!("{event:?} is no event; write Noun.event, like Order.shipped"))
+        })?;
+        if event.len() > 256 || event.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(Fault::invalid("EVENT_INVALID", "an event's name is at most 256 characters without spaces"));
+        }
+        if PLATFORM_NOUNS.contains(&noun.to_ascii_lowercase().as_str()) {
+            return Err(Fault::forbidden(format!("events of {noun} are the platform's own; use another noun")));
+        }
+        if data.as_str().len() > EVENT_BYTES_MAX {
+            return Err(Fault::limit(
+                "EVENT_LIMIT",
+                format!("the data of an event are at most {EVENT_BYTES_MAX} bytes; these are {}", data.as_str().len()),
+            ));
+        }
+        let source = match source {
+            None => noun.to_owned(),
+            Some(source) if source.len() <= 512 && !source.chars().any(char::is_control) => source,
+            Some(_) => return Err(Fault::invalid("EVENT_INVALID", "a source is Noun/id, at most 512 characters")),
+        };
+        let mut turn = lock(&self.running.turn);
+        room_in(&turn)?;
+        turn.events.push(NewEvent { verb: verb.to_owned(), source, data: types::redact(&data) });
+        Ok(Reply::Done)
+    }
+
+    async fn send(&mut self, action: &str, data: Json, options: CallOptions) -> Result<Reply, Fault> {
+        let delay = Duration::from_millis(options.delay_ms.unwrap_or(0));
+        if delay > SEND_DELAY_MAX {
+            return Err(Fault::invalid(
+                "DELAY_LIMIT",
+                "a send can be put off by an hour at most; use do for more, once it is served",
+            ));
+        }
+        self.only_here(&options)?;
+        let action: ActionRef = parse_action(action)?;
+        self.deeper()?;
+        let ready = self.object.ready(&self.running.caller, &action, data).await?;
+        let mut turn = lock(&self.running.turn);
+        room_in(&turn)?;
+        turn.sends.push(Sending { ready, action, delay });
+        // Its id is made when it is released; until then there is nothing to look up.
+        Ok(Reply::Text(self.running.id.to_string()))
+    }
+
+    async fn attempt(&mut self, action: &str, data: Json, options: CallOptions) -> Result<Reply, Fault> {
+        let target = self.target(&options).await?;
+        let action = parse_action(action)?;
+        self.deeper()?;
+        self.end_turn().await?;
+        let chain = Chain { parent: Some(self.running.id), depth: self.running.chain.depth + 1 };
+        let caller = self.running.caller.clone();
+        let options = InvokeOptions {
+            timeout: options.timeout_ms.map(Duration::from_millis),
+            idempotency_key: options.idempotency_key,
+            ..InvokeOptions::default()
+        };
+        let ready = target.ready(&caller, &action, data).await?;
+        let run: BoxFuture<'_, _> = Box::pin(target.run(&caller, ready, options, chain));
+        match run.await {
+            Ok(invoked) => Ok(Reply::Json(invoked.result)),
+            Err(failed) => Err(failed.fault),
+        }
+    }
+
+    async fn sleep(&mut self, duration: Duration) -> Result<Reply, Fault> {
+        self.end_turn().await?;
+        tokio::time::sleep(duration).await;
+        Ok(Reply::Done)
+    }
+
+    /// Which object a call means. Another one than this needs a right there, which only its own keys give.
+    async fn target(&self, options: &CallOptions) -> Result<Object, Fault> {
+        self.only_here(options)?;
+        Ok(self.object.clone())
+    }
+
+    fn only_here(&self, options: &CallOptions) -> Result<(), Fault> {
+        let Some(target) = &options.target else { return Ok(()) };
+        let target = Namespace::parse(target).map_err(|e| Fault::invalid("TARGET_INVALID", e.to_string()))?;
+        if target == *self.object.namespace() {
+            return Ok(());
+        }
+        Err(Fault::unavailable("calling another object (options.target)"))
+    }
+
+    fn deeper(&self) -> Result<(), Fault> {
+        let max = self.object.node.inner.config.limits.call_depth_max;
+        if self.running.chain.depth < max {
+            return Ok(());
+        }
+        Err(Fault::limit(
+            "CALL_DEPTH_LIMIT",
+            format!("functions call functions {max} deep at most; do these call in a circle?"),
+        ))
+    }
+}
+
+fn parse_action(text: &str) -> Result<ActionRef, Fault> {
+    text.parse().map_err(|e: types::NameError| Fault::invalid("ACTION_INVALID", e.to_string()))
+}
+
+fn room_in(turn: &TurnWrites) -> Result<(), Fault> {
+    if turn.events.len() + turn.sends.len() < TURN_WRITES_MAX {
+        return Ok(());
+    }
+    Err(Fault::limit("TURN_WRITES_LIMIT", format!("one turn emits and sends {TURN_WRITES_MAX} times at most")))
+}
+
+impl Host for GuestHost {
+    fn call(&mut self, call: Call) -> BoxFuture<'_, Reply> {
+        Box::pin(async move {
+            match self.answer(call).await {
+                Ok(reply) => reply,
+                // What failed below is this guest's to handle; what it must not learn was left out where it arose.
+                Err(fault) => Reply::Fault(Fault {
+                    kind: if fault.kind == FaultKind::Unauthenticated { FaultKind::Forbidden } else { fault.kind },
+                    ..fault
+                }),
+            }
+        })
+    }
+
+    fn log(&mut self, stream: LogStream, line: String) {
+        let row =
+            LogRow { action: self.running.id, ordinal: self.lines, at: self.object.node.now(), stream, text: line };
+        self.lines += 1;
+        let note = Note { action: None, events: Vec::new(), logs: vec![row] };
+        // Lines keep their order: once one had to wait, the rest waits with it.
+        let mut turn = lock(&self.running.turn);
+        match turn.logs.is_empty().then(|| self.object.try_take_room(note.bytes())).flatten() {
+            Some(bytes) => {
+                drop(turn);
+                self.object.node.inner.committers.queue(&self.object.inner, Queued::Note(note), bytes);
+            }
+            None => turn.logs.extend(note.logs),
+        }
+    }
+
+    fn now(&mut self) -> Timestamp {
+        self.object.node.now()
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.running.cancelled.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,514 @@
+//! Running a function: find it, admit it, run it, write down what came of it.
+
+use crate::Caller;
+use crate::commit::{NewEvent, Note, Queued, lock};
+use crate::functions::FunctionVersion;
+use crate::guest::GuestHost;
+use crate::object::{Object, fault_of};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, SemaphorePermit};
+use types::exec::{BoxFuture, ComponentFile, Invocation, Job};
+use types::{
+    ActionRef, ActionRow, ActionStatus, At, Durability, Fault, FaultKind, FunctionKind, Id, Json, Limits, LogRow,
+    Timestamp,
+};
+
+/// After a cancel the guest may come to an end by itself; then it is stopped (spec DUR-9).
+const CANCEL_GRACE: Duration = Duration::from_secs(5);
+/// A payload larger than this is not kept with its action; that it was there is.
+const KEPT_PAYLOAD_BYTES_MAX: usize = 64 << 10;
+
+/// How a caller wants it.
+#[derive(Clone, Debug)]
+pub struct InvokeOptions {
+    pub durability: Durability,
+    /// Lowers the limit of wall time.
+    pub timeout: Option<Duration>,
+    pub idempotency_key: Option<String>,
+}
+
+impl Default for InvokeOptions {
+    fn default() -> Self {
+        Self { durability: Durability::Try, timeout: None, idempotency_key: None }
+    }
+}
+
+/// A run that came to its end.
+#[derive(Clone, Debug)]
+pub struct Invoked {
+    pub action: Id,
+    pub result: Json,
+    pub duration_us: u64,
+}
+
+/// A run that did not, or did not begin.
+#[derive(Clone, Debug)]
+pub struct InvokeFailed {
+    /// None when nothing was recorded.
+    pub action: Option<Id>,
+    pub fault: Fault,
+}
+
+impl From<Fault> for InvokeFailed {
+    fn from(fault: Fault) -> Self {
+        Self { action: None, fault }
+    }
+}
+
+/// Which invocations led to this one.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Chain {
+    pub(crate) parent: Option<Id>,
+    pub(crate) depth: u32,
+}
+
+/// A run in progress.
+pub(crate) struct Running {
+    pub(crate) id: Id,
+    target: String,
+    version: u64,
+    export: Option<String>,
+    pub(crate) caller: Caller,
+    pub(crate) chain: Chain,
+    durability: Durability,
+    idempotency_key: Option<String>,
+    input: Json,
+    created_at: Timestamp,
+    begun: Instant,
+    pub(crate) cancelled: AtomicBool,
+    pub(crate) stop: Notify,
+    /// What the guest wrote and is not committed yet.
+    pub(crate) turn: Mutex<TurnWrites>,
+}
+
+/// What a guest did since its last commit.
+#[derive(Default)]
+pub(crate) struct TurnWrites {
+    pub(crate) events: Vec<NewEvent>,
+    pub(crate) sends: Vec<Sending>,
+    /// Lines that found no room in the queue at once.
+    pub(crate) logs: Vec<LogRow>,
+}
+
+/// A call to be made once the turn has committed.
+pub(crate) struct Sending {
+    pub(crate) ready: Ready,
+    pub(crate) action: ActionRef,
+    pub(crate) delay: Duration,
+}
+
+impl Running {
+    /// Its row while it runs.
+    pub(crate) fn row(&self) -> ActionRow {
+        self.row_as(ActionStatus::Running, None, None)
+    }
+
+    fn row_as(&self, status: ActionStatus, output: Option<&Json>, error: Option<Fault>) -> ActionRow {
+        let duration = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let ended = match status {
+            ActionStatus::Pending | ActionStatus::Running | ActionStatus::Retrying => None,
+            ActionStatus::Completed | ActionStatus::Failed | ActionStatus::Undone | ActionStatus::Cancelled => {
+                Some(duration)
+            }
+        };
+        ActionRow {
+            id: self.id,
+            verb: "invoke".to_owned(),
+            actor: self.caller.identity.actor.to_string(),
+            target: self.target.clone(),
+            input: None,
+            output: None,
+            options: self.kept(output),
+            durability: self.durability,
+            status,
+            error,
+            attempts: 1,
+            idempotency_key: self.idempotency_key.clone(),
+            request_id: Some(self.caller.request_id.to_string()),
+            parent: self.chain.parent,
+            created_at: self.created_at,
+            started_at: Some(self.created_at),
+            completed_at: ended.map(|us| self.created_at.plus(Duration::from_micros(us))),
+            duration_us: ended,
+        }
+    }
+
+    /// `{version, export?, input?, output?}`, without secrets.
+    fn kept(&self, output: Option<&Json>) -> Json {
+        let mut text = format!("{{\"version\":{}", self.version);
+        if let Some(export) = &self.export {
+            text.push_str(&format!(",\"export\":\"{export}\""));
+        }
+        for (name, payload) in [("input", Some(&self.input)), ("output", output)] {
+            let Some(payload) = payload else { continue };
+            if payload.as_str().len() > KEPT_PAYLOAD_BYTES_MAX {
+                text.push_str(&format!(",\"{name}Bytes\":{},\"truncated\":true", payload.as_str().len()));
+            } else {
+                text.push_str(&format!(",\"{name}\":{}", types::redact(payload)));
+            }
+        }
+        text.push('}');
+        // Two long payloads would say `truncated` twice.
+        Json::parse(text).unwrap_or_else(|_| Json::from_value(&serde_json::json!({ "truncated": true })))
+    }
+}
+
+/// An invocation that may be made: found, permitted, its input looked at.
+pub(crate) struct Ready {
+    function: Arc<FunctionVersion>,
+    /// Whose function it is: this object's or one's above.
+    owner: Object,
+    export: Option<String>,
+    input: Json,
+}
+
+impl Object {
+    /// Runs an action to its end (`try`), or accepts it (`send`, whose result is null).
+    pub async fn invoke(
+        &self,
+        caller: &Caller,
+        action: &ActionRef,
+        input: Json,
+        options: InvokeOptions,
+    ) -> Result<Invoked, InvokeFailed> {
+        match options.durability {
+            Durability::Do => {
+                return Err(Fault::new(
+                    FaultKind::Unavailable,
+                    "NOT_IMPLEMENTED",
+                    "durability \"do\" is not served by this host yet; use \"try\" or \"send\"",
+                )
+                .into());
+            }
+            Durability::Send => {
+                let action = self.send(caller, action, input, options).await?;
+                return Ok(Invoked { action, result: Json::null(), duration_us: 0 });
+            }
+            Durability::Try => {}
+        }
+        let ready = self.ready(caller, action, input).await?;
+        self.run(caller, ready, options, Chain::default()).await
+    }
+
+    /// Accepts an action and runs it in the background; answers with its id.
+    pub async fn send(
+        &self,
+        caller: &Caller,
+        action: &ActionRef,
+        input: Json,
+        options: InvokeOptions,
+    ) -> Result<Id, Fault> {
+        let ready = self.ready(caller, action, input).await?;
+        Ok(self.send_ready(caller, ready, options, Chain::default(), Duration::ZERO).await)
+    }
+
+    pub(crate) async fn send_ready(
+        &self,
+        caller: &Caller,
+        ready: Ready,
+        mut options: InvokeOptions,
+        chain: Chain,
+        delay: Duration,
+    ) -> Id {
+        options.durability = Durability::Send;
+        let running = self.running(caller, &ready, &options, chain);
+        let id = running.id;
+        self.note(Note {
+            action: Some(running.row_as(ActionStatus::Pending, None, None)),
+            events: Vec::new(),
+            logs: Vec::new(),
+        })
+        .await;
+        tokio::spawn(self.clone().run_later(running, ready, options, delay));
+        id
+    }
+
+    /// Boxed, because a run may send, which runs: the type of the future would contain itself.
+    fn run_later(
+        self,
+        running: Arc<Running>,
+        ready: Ready,
+        options: InvokeOptions,
+        delay: Duration,
+    ) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(delay).await;
+            // Its failure is in its row; the caller has gone.
+            let _ = self.run_admitted(running, ready, options).await;
+        })
+    }
+
+    /// Finds the function and looks at permission and input: what fails here leaves no row (spec DUR-1).
+    pub(crate) async fn ready(&self, caller: &Caller, action: &ActionRef, input: Json) -> Result<Ready, Fault> {
+        may_invoke(caller, action)?;
+        let limits = &self.node.inner.config.limits;
+        if input.as_str().len() as u64 > limits.input_bytes_max {
+            return Err(Fault::limit(
+                "INPUT_LIMIT",
+                format!(
+                    "the input is {} bytes long; at most {} are taken",
+                    input.as_str().len(),
+                    limits.input_bytes_max
+                ),
+            ));
+        }
+        let (owner, function) = self.find_function(&action.function, action.at).await?;
+        match function.def.kind {
+            FunctionKind::Code | FunctionKind::ToolBox => {}
+            kind @ (FunctionKind::Generative
+            | FunctionKind::Agentic
+            | FunctionKind::Human
+            | FunctionKind::App
+            | FunctionKind::Site) => {
+                return Err(Fault::unavailable(&format!("running a function of kind {}", kind.as_str())));
+            }
+        }
+        let export = function.shape(action.export.as_deref())?.export.clone();
+        function.schemas.check_input(&input)?;
+        Ok(Ready { function, owner, export, input })
+    }
+
+    pub(crate) async fn run(
+        &self,
+        caller: &Caller,
+        ready: Ready,
+        options: InvokeOptions,
+        chain: Chain,
+    ) -> Result<Invoked, InvokeFailed> {
+        let running = self.running(caller, &ready, &options, chain);
+        self.run_admitted(running, ready, options).await
+    }
+
+    fn running(&self, caller: &Caller, ready: &Ready, options: &InvokeOptions, chain: Chain) -> Arc<Running> {
+        let now = self.node.now();
+        Arc::new(Running {
+            id: Id::new(now, rand::random()),
+            target: format!("{}/{}", crate::functions::NOUN, ready.function.name),
+            version: ready.function.version,
+            export: ready.export.clone(),
+            caller: caller.clone(),
+            chain,
+            durability: options.durability,
+            idempotency_key: options.idempotency_key.clone(),
+            input: ready.input.clone(),
+            created_at: now,
+            begun: Instant::now(),
+            cancelled: AtomicBool::new(false),
+            stop: Notify::new(),
+            turn: Mutex::default(),
+        })
+    }
+
+    async fn run_admitted(
+        &self,
+        running: Arc<Running>,
+        ready: Ready,
+        options: InvokeOptions,
+    ) -> Result<Invoked, InvokeFailed> {
+        let place = match self.place(running.chain.depth).await {
+            Ok(place) => place,
+            Err(fault) if running.durability == Durability::Try => return Err(fault.into()),
+            Err(fault) => return Err(self.finish(&running, Err(fault)).await),
+        };
+        lock(&self.inner.running).insert(running.id, running.clone());
+        let guard = Unfinished { object: self, running: Some(running.clone()) };
+        let result = self.execute(&running, ready, &options).await;
+        guard.finished();
+        drop(place);
+        match result {
+            Ok(output) => self.commit_success(&running, output).await,
+            Err(fault) => Err(self.finish(&running, Err(fault)).await),
+        }
+    }
+
+    async fn execute(&self, running: &Arc<Running>, ready: Ready, options: &InvokeOptions) -> Result<Json, Fault> {
+        let Ready { function, owner, export, input } = ready;
+        let node = &self.node.inner;
+        let limits = function.manifest.limits.apply(node.config.limits);
+        let limits = Limits { wall: options.timeout.map_or(limits.wall, |t| limits.wall.min(t)), ..limits };
+        let job = Job {
+            component: ComponentFile { hash: function.def.hash, path: node.blobs.path(&function.def.hash) },
+            kind: function.def.kind,
+            export,
+            input,
+            limits,
+            manifest: function.manifest.clone(),
+            assets: function.manifest.assets.as_ref().map(|hash| node.blobs.assets_path(hash)),
+            secrets: owner.secrets_for(&function.manifest).await?,
+            invocation: Invocation {
+                id: running.id,
+                namespace: self.namespace().to_string(),
+                function: function.name.to_string(),
+                version: function.version,
+                actor: running.caller.identity.actor.clone(),
+                attempt: 1,
+                deadline: running.created_at.plus(limits.wall),
+                parent: running.chain.parent,
+            },
+            seed: rand::random(),
+        };
+        let host = Box::new(GuestHost::new(self.clone(), running.clone()));
+        let outcome = tokio::select! {
+            biased;
+            () = cancelled(running) => {
+                return Err(Fault::new(FaultKind::Cancelled, "CANCELLED", "the run was cancelled"));
+            }
+            outcome = node.executor.run(job, host) => outcome,
+        };
+        let output = outcome.result?;
+        function.schemas.check_output(&output)?;
+        Ok(output)
+    }
+
+    /// A place to run in, of the object and of the node. Nested calls do not wait for one: their callers hold places
+    /// while they wait, and all of them waiting for each other would be the end.
+    async fn place(&self, depth: u32) -> Result<Option<(SemaphorePermit<'_>, SemaphorePermit<'_>)>, Fault> {
+        let busy = || {
+            Fault::new(
+                FaultKind::RateLimited,
+                "TOO_MANY_RUNS",
+                "too many functions run here at once; try again in a moment",
+            )
+            .with_details(&serde_json::json!({ "retryAfterMs": 1000 }))
+        };
+        let node = &self.node.inner;
+        if depth > 0 {
+            let own = self.inner.places.try_acquire().map_err(|_| busy())?;
+            return Ok(Some((own, node.places.try_acquire().map_err(|_| busy())?)));
+        }
+        // The common case needs no timer.
+        if let (Ok(own), Ok(shared)) = (self.inner.places.try_acquire(), node.places.try_acquire()) {
+            return Ok(Some((own, shared)));
+        }
+        let both = async {
+            let own = self.inner.places.acquire().await.ok()?;
+            Some((own, node.places.acquire().await.ok()?))
+        };
+        tokio::time::timeout(node.config.admission_wait, both).await.map_err(|_| busy())
+    }
+
+    async fn commit_success(&self, running: &Running, output: Json) -> Result<Invoked, InvokeFailed> {
+        let writes = std::mem::take(&mut *lock(&running.turn));
+        let row = running.row_as(ActionStatus::Completed, Some(&output), None);
+        let duration_us = row.duration_us.unwrap_or(0);
+        let waits = !writes.events.is_empty();
+        let mut events = vec![outcome_event(running, "invoked", "{}".to_owned())];
+        events.extend(writes.events);
+        events.push(outcome_event(running, "completed", format!("{{\"durationUs\":{duration_us}}}")));
+        let note = Note { action: Some(row), events, logs: writes.logs };
+        if waits {
+            // What the guest said happened must be durable before anybody hears that the run succeeded.
+            if let Err(fault) = self.commit_note(note).await {
+                return Err(InvokeFailed { action: Some(running.id), fault });
+            }
+        } else {
+            self.note(note).await;
+        }
+        self.release(running, writes.sends).await;
+        Ok(Invoked { action: running.id, result: output, duration_us })
+    }
+
+    /// Makes a note durable before it answers.
+    pub(crate) async fn commit_note(&self, note: Note) -> Result<(), Fault> {
+        let (bytes, node) = (note.bytes() as usize, self.node.clone());
+        self.change(bytes, move |turn| note.write(turn, node.now()).map_err(|e| fault_of(&e))).await
+    }
+
+    /// Starts what the turn asked to be sent, now that it has committed.
+    pub(crate) async fn release(&self, running: &Running, sends: Vec<Sending>) {
+        for sending in sends {
+            let chain = Chain { parent: Some(running.id), depth: running.chain.depth + 1 };
+            tracing::debug!(action = %sending.action, "sending");
+            self.send_ready(&running.caller, sending.ready, InvokeOptions::default(), chain, sending.delay).await;
+        }
+    }
+
+    /// Writes down a run without a result. What its turn wrote goes with it, its log stays (spec WSM-7).
+    async fn finish(&self, running: &Running, result: Result<(), Fault>) -> InvokeFailed {
+        let fault = result.err().unwrap_or_else(Fault::internal);
+        self.note(ended(running, &fault)).await;
+        InvokeFailed { action: Some(running.id), fault }
+    }
+
+    /// Queues rows that nobody waits for.
+    pub(crate) async fn note(&self, note: Note) {
+        let bytes = match self.try_take_room(note.bytes()) {
+            Some(bytes) => bytes,
+            None => self.take_room(note.bytes() as usize).await,
+        };
+        self.node.inner.committers.queue(&self.inner, Queued::Note(note), bytes);
+    }
+}
+
+fn ended(running: &Running, fault: &Fault) -> Note {
+    let logs = std::mem::take(&mut *lock(&running.turn)).logs;
+    let status = match fault.kind {
+        FaultKind::Cancelled => ActionStatus::Cancelled,
+        _ => ActionStatus::Failed,
+    };
+    let event = Json::of(&serde_json::json!({ "error": { "code": fault.code, "message": fault.message } }));
+    let events = vec![
+        outcome_event(running, "invoked", "{}".to_owned()),
+        outcome_event(
+            running,
+            if status == ActionStatus::Cancelled { "cancelled" } else { "failed" },
+            event.to_string(),
+        ),
+    ];
+    Note { action: Some(running.row_as(status, None, Some(fault.clone()))), events, logs }
+}
+
+fn outcome_event(running: &Running, verb: &str, data: String) -> NewEvent {
+    NewEvent {
+        verb: verb.to_owned(),
+        source: running.target.clone(),
+        data: Json::parse(data).unwrap_or_else(|_| Json::null()),
+    }
+}
+
+/// Resolves when the run is to be stopped: after a cancel and its grace.
+async fn cancelled(running: &Running) {
+    loop {
+        running.stop.notified().await;
+        if running.cancelled.load(Ordering::Acquire) {
+            return tokio::time::sleep(CANCEL_GRACE).await;
+        }
+    }
+}
+
+/// `pay.invoke`, or for a tool box `calc.invoke` as well as `calc.add.invoke`.
+pub(crate) fn may_invoke(caller: &Caller, action: &ActionRef) -> Result<(), Fault> {
+    if caller.identity.scopes.allow(action.function.as_str(), "invoke") {
+        return Ok(());
+    }
+    let path = ActionRef { at: At::Head, ..action.clone() }.to_string();
+    caller.may(&path, "invoke")
+}
+
+/// Whoever asked may go away in the middle of it: the run ends then, and its row says so.
+struct Unfinished<'a> {
+    object: &'a Object,
+    running: Option<Arc<Running>>,
+}
+
+impl Unfinished<'_> {
+    fn finished(mut self) {
+        if let Some(running) = self.running.take() {
+            lock(&self.object.inner.running).remove(&running.id);
+        }
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        lock(&self.object.inner.running).remove(&running.id);
+        let fault = Fault::new(FaultKind::Cancelled, "CALLER_GONE", "the caller went away before the run had ended");
+        let note = ended(&running, &fault);
+        if let Some(bytes) = self.object.try_take_room(note.bytes()) {
+            self.object.node.inner.committers.queue(&self.object.inner, Queued::Note(note), bytes);
+        }
+    }
+}

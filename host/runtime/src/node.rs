@@ -1,0 +1,351 @@
+//! One running host: which objects are open, and what they share.
+
+use crate::blobs::Blobs;
+use crate::clock::{Clock, ManualClock};
+use crate::commit::{Committers, Path, Undurable, lock};
+use crate::config::Config;
+use crate::object::{Inner, Object};
+use crate::registry::{Entry, Registry};
+use commit_log::CommitLog;
+use lru::LruCache;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::{OnceCell, Semaphore};
+use types::exec::Executor;
+use types::{Fault, FaultKind, Namespace, ObjectId, ObjectRelation, ObjectRow, Row, Timestamp};
+
+/// The root object's id. It is known before its file is.
+const ROOT: ObjectId = ObjectId::from_u128(0);
+/// Owner term of a node that owns all of its objects.
+const LOCAL_EPOCH: u64 = 1;
+
+/// A running host. Cheap to clone.
+#[derive(Clone)]
+pub struct Node {
+    pub(crate) inner: Arc<NodeInner>,
+}
+
+pub(crate) struct NodeInner {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    manual_clock: Option<Arc<ManualClock>>,
+    pub(crate) executor: Arc<dyn Executor>,
+    pub(crate) log: Arc<dyn CommitLog>,
+    pub(crate) committers: Committers,
+    pub(crate) blobs: Blobs,
+    pub(crate) node_key: [u8; 32],
+    pub(crate) epoch: u64,
+    pub(crate) room: Arc<Semaphore>,
+    pub(crate) places: Semaphore,
+    pub(crate) registry: Registry,
+    pub(crate) credentials: crate::keys::Credentials,
+    open: Mutex<LruCache<ObjectId, Slot>>,
+    stopping: AtomicBool,
+}
+
+/// Filled by whoever comes first; the others wait for it.
+type Slot = Arc<OnceCell<Arc<Inner>>>;
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the data folder cannot be used: {0}")]
+    Io(#[from] std::io::Error),
+    #[error(
+        "this data folder belongs to the root namespace {stored}, but the server was told {configured}; use --default-ns {stored}, or another folder"
+    )]
+    OtherRoot { stored: Namespace, configured: Namespace },
+    #[error("the root object cannot be opened: {0}")]
+    Root(Fault),
+}
+
+/// A started node.
+pub struct Opened {
+    pub node: Node,
+    /// Only when it was just made. It is stored nowhere; this is the moment to show it.
+    pub root_key: Option<auth::Key>,
+}
+
+/// Where a URL leads.
+#[derive(Debug)]
+pub struct Resolved {
+    pub object: Object,
+    /// The path inside the object, with its leading slash, or empty.
+    pub rest: String,
+}
+
+impl Node {
+    /// Opens the data folder, recovers what a crash left, makes root object and root key when there are none.
+    pub async fn open(
+        config: Config,
+        log: Arc<dyn CommitLog>,
+        executor: Arc<dyn Executor>,
+        clock: Arc<dyn Clock>,
+        manual_clock: Option<Arc<ManualClock>>,
+    ) -> Result<Opened, OpenError> {
+        std::fs::create_dir_all(config.data_dir.join("objects"))?;
+        let node_key = node_key(&config.data_dir)?;
+        let blobs = Blobs::open(config.data_dir.join("blobs"))?;
+        let path = Arc::new(Path { log: log.clone(), clock: clock.clone(), undurable: Arc::new(Undurable::default()) });
+        let inner = NodeInner {
+            committers: Committers::start(config.commit_threads, config.flush_window, &path)?,
+            room: Arc::new(Semaphore::new(config.node_queue_bytes_max as usize)),
+            places: Semaphore::new(config.runs_max),
+            registry: Registry::new(),
+            credentials: crate::keys::Credentials::new(),
+            open: Mutex::new(LruCache::unbounded()),
+            stopping: AtomicBool::new(false),
+            epoch: LOCAL_EPOCH,
+            manual_clock,
+            config,
+            clock,
+            executor,
+            log,
+            blobs,
+            node_key,
+        };
+        let node = Self { inner: Arc::new(inner) };
+        let configured = node.inner.config.default_namespace.clone();
+        let entry = Entry { id: ROOT, parent: None };
+        let root = node.open_id(ROOT, Some((&configured, &entry))).await.map_err(OpenError::Root)?;
+        if *root.namespace() != configured {
+            return Err(OpenError::OtherRoot { stored: root.namespace().clone(), configured });
+        }
+        node.inner.registry.remember(configured, Some(entry));
+        let root_key = node.ensure_root_key(&root).await.map_err(OpenError::Root)?;
+        node.start_checkpoints()?;
+        Ok(Opened { node, root_key })
+    }
+
+    /// The root object's namespace: what loopback requests mean that name none (spec ID-17).
+    pub fn default_namespace(&self) -> &Namespace {
+        &self.inner.config.default_namespace
+    }
+
+    /// The longest registered namespace that `url` lies in, and what is left of its path (spec ID-2).
+    pub async fn resolve(&self, url: &Namespace) -> Result<Option<Resolved>, Fault> {
+        for prefix in url.prefixes() {
+            if let Some(object) = self.object(&prefix).await? {
+                let rest = url.as_str()[prefix.as_str().len()..].to_owned();
+                return Ok(Some(Resolved { object, rest }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The object of exactly this namespace.
+    pub async fn object(&self, namespace: &Namespace) -> Result<Option<Object>, Fault> {
+        let entry = match self.inner.registry.get(namespace) {
+            Some(entry) => entry,
+            None => {
+                let root = self.root().await?;
+                let wanted = namespace.clone();
+                let row = root.read(move |store| store.object_at(&wanted)).await?;
+                let entry = row.filter(|row| !row.deleted).map(|row| Entry { id: row.id, parent: row.parent });
+                self.inner.registry.remember(namespace.clone(), entry.clone());
+                entry
+            }
+        };
+        match entry {
+            None => Ok(None),
+            Some(entry) => self.open_id(entry.id, Some((namespace, &entry))).await.map(Some),
+        }
+    }
+
+    pub(crate) async fn root(&self) -> Result<Object, Fault> {
+        self.open_id(ROOT, None).await
+    }
+
+    /// The object with this id; `known` is needed for one that has no file yet.
+    async fn open_id(&self, id: ObjectId, known: Option<(&Namespace, &Entry)>) -> Result<Object, Fault> {
+        loop {
+            let slot = self.slot(id)?;
+            let opened = slot.get_or_try_init(|| self.open_file(id, known)).await;
+            match opened {
+                Ok(inner) if inner.is_retired() => {
+                    let mut open = lock(&self.inner.open);
+                    if open.peek(&id).is_some_and(|current| Arc::ptr_eq(current, &slot)) {
+                        // Whoever still holds it is refused; its file closes with the last of them.
+                        open.pop(&id);
+                    }
+                }
+                Ok(inner) => return Ok(Object { node: self.clone(), inner: inner.clone() }),
+                Err(fault) => {
+                    lock(&self.inner.open).pop(&id);
+                    return Err(fault);
+                }
+            }
+        }
+    }
+
+    fn slot(&self, id: ObjectId) -> Result<Slot, Fault> {
+        let mut open = lock(&self.inner.open);
+        if let Some(slot) = open.get(&id) {
+            return Ok(slot.clone());
+        }
+        let closed = make_room(&mut open, self.inner.config.objects_open_max);
+        if open.len() >= self.inner.config.objects_open_max * 2 {
+            return Err(Fault::new(
+                FaultKind::Unavailable,
+                "OBJECTS_OPEN_LIMIT",
+                format!("{} objects are busy at once on this host; try again in a moment", open.len()),
+            ));
+        }
+        let slot = Slot::default();
+        open.put(id, slot.clone());
+        drop(open);
+        // Closing files takes longer than the lock should be held.
+        drop(closed);
+        Ok(slot)
+    }
+
+    async fn open_file(&self, id: ObjectId, known: Option<(&Namespace, &Entry)>) -> Result<Arc<Inner>, Fault> {
+        let (node, known) = (self.clone(), known.map(|(namespace, entry)| (namespace.clone(), entry.clone())));
+        let opened = tokio::task::spawn_blocking(move || crate::objects::open_file(&node.inner, id, known));
+        opened.await.map_err(|_| Fault::internal())?
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// The node's time.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// The clock of test mode (spec T-1).
+    pub fn manual_clock(&self) -> Option<&Arc<ManualClock>> {
+        self.inner.manual_clock.as_ref()
+    }
+
+    /// Whether it takes work.
+    pub fn is_ready(&self) -> bool {
+        !self.inner.stopping.load(Ordering::Relaxed)
+    }
+
+    /// How many objects are in memory now.
+    pub fn objects_open(&self) -> usize {
+        lock(&self.inner.open).len()
+    }
+
+    /// Writes all that waits, makes it durable, closes the log. No call is answered after it.
+    pub async fn shutdown(&self) {
+        self.inner.stopping.store(true, Ordering::Relaxed);
+        let node = self.clone();
+        let closed = tokio::task::spawn_blocking(move || {
+            node.inner.committers.stop();
+            crate::objects::checkpoint_open(&node);
+            node.inner.log.close();
+        });
+        if closed.await.is_err() {
+            tracing::error!("shutting down failed; the next start recovers from the log");
+        }
+    }
+
+    /// Every object that is in memory now.
+    pub(crate) fn open_objects(&self) -> Vec<Arc<Inner>> {
+        lock(&self.inner.open).iter().filter_map(|(_, slot)| slot.get().cloned()).collect()
+    }
+
+    fn start_checkpoints(&self) -> std::io::Result<()> {
+        let node = Arc::downgrade(&self.inner);
+        let handle = tokio::runtime::Handle::current();
+        std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
+            while let Some(inner) = node.upgrade() {
+                if inner.stopping.load(Ordering::Relaxed) {
+                    return;
+                }
+                let node = Node { inner };
+                if node.inner.log.retained_bytes() > node.inner.config.log_retained_bytes_max {
+                    handle.block_on(crate::objects::checkpoint_all(&node));
+                }
+                drop(node);
+                std::thread::sleep(CHECKPOINT_LOOK);
+            }
+        })?;
+        Ok(())
+    }
+
+    pub(crate) async fn open_by_id(&self, id: ObjectId) -> Result<Object, Fault> {
+        self.open_id(id, None).await
+    }
+}
+
+/// How often the size of the log is looked at.
+const CHECKPOINT_LOOK: std::time::Duration = std::time::Duration::from_millis(500);
+
+impl NodeInner {
+    pub(crate) fn file_of(&self, id: ObjectId) -> PathBuf {
+        let name = id.to_string();
+        self.config.data_dir.join("objects").join(&name[..2]).join(format!("{name}.sqlite"))
+    }
+}
+
+/// Takes idle objects out, the least recently used first, until there is a place for one more.
+fn make_room(open: &mut LruCache<ObjectId, Slot>, max: usize) -> Vec<Slot> {
+    /// Objects looked at each time: a few busy old ones must not make every opening walk over all.
+    const LOOKED_AT_MAX: usize = 64;
+    let mut closed = Vec::new();
+    let mut looked_at = 0;
+    while open.len() >= max && looked_at < LOOKED_AT_MAX {
+        looked_at += 1;
+        let Some((id, slot)) = open.pop_lru() else { break };
+        // Handles are only made from the map, which is locked: one reference each means that nobody has one.
+        let idle = id != ROOT
+            && Arc::strong_count(&slot) == 1
+            && slot.get().is_none_or(|inner| Arc::strong_count(inner) == 1 && inner.is_idle());
+        if idle {
+            closed.push(slot);
+        } else {
+            open.put(id, slot);
+        }
+    }
+    closed
+}
+
+/// The node's own key: seals secrets and vouches for compiled components. Made once, readable by the owner alone.
+fn node_key(data_dir: &std::path::Path) -> std::io::Result<[u8; 32]> {
+    let path = data_dir.join("node.key");
+    match std::fs::read(&path) {
+        Ok(bytes) => bytes.try_into().map_err(|_| {
+            std::io::Error::new(std::io::ErrorKind::InvalidData, format!("{} is not 32 bytes long", path.display()))
+        }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let key: [u8; 32] = rand::random();
+            let temporary = path.with_extension("key.new");
+            let mut options = std::fs::OpenOptions::new();
+            options.write(true).create(true).truncate(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.open(&temporary)?;
+            file.write_all(&key)?;
+            file.sync_all()?;
+            std::fs::rename(&temporary, &path)?;
+            std::fs::File::open(data_dir)?.sync_all()?;
+            Ok(key)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// The row that registers an object.
+pub(crate) fn registration(
+    namespace: &Namespace,
+    id: ObjectId,
+    class: &str,
+    parent: Option<&Namespace>,
+    at: Timestamp,
+) -> Row {
+    Row::Object(ObjectRow {
+        namespace: namespace.clone(),
+        id,
+        class: class.to_owned(),
+        relation: ObjectRelation::Child,
+        parent: parent.cloned(),
+        created_at: at,
+        deleted: false,
+    })
+}

@@ -1,0 +1,291 @@
+//! One durable object while it is in memory: its file, its queue, its functions, its runs.
+
+use crate::commit::{Change, Queue, Queued, lock};
+use crate::functions::Functions;
+use crate::invoke::Running;
+use crate::node::{Node, NodeInner};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use store::{Store, Turn};
+use tokio::sync::{Semaphore, oneshot, watch};
+use types::{Fault, FaultKind, Id, Namespace, ObjectId, Record, Row};
+
+/// A handle of one durable object. Cheap to clone; while one is held, the object stays open.
+#[derive(Clone)]
+pub struct Object {
+    pub(crate) node: Node,
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Object({})", self.inner.namespace)
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) id: ObjectId,
+    pub(crate) namespace: Namespace,
+    /// None for the root.
+    pub(crate) parent: Option<Namespace>,
+    pub(crate) epoch: u64,
+    store: Mutex<Store>,
+    pub(crate) queue: Mutex<Queue>,
+    /// Room in the queue, in bytes.
+    pub(crate) room: Semaphore,
+    node_room: Arc<Semaphore>,
+    pub(crate) functions: Functions,
+    pub(crate) places: Semaphore,
+    pub(crate) running: Mutex<HashMap<Id, Arc<Running>>>,
+    /// Counts commits that had log lines in them, for those who follow.
+    lines: OnceLock<watch::Sender<u64>>,
+    confirmed: AtomicU64,
+    /// Set when file and log may disagree: the object answers `unavailable` until it is opened anew.
+    retired: AtomicBool,
+}
+
+/// What opening an object yields.
+pub(crate) struct Parts {
+    pub(crate) id: ObjectId,
+    pub(crate) namespace: Namespace,
+    pub(crate) parent: Option<Namespace>,
+    pub(crate) store: Store,
+    pub(crate) functions: Functions,
+}
+
+impl Inner {
+    pub(crate) fn new(parts: Parts, node: &NodeInner) -> Self {
+        let confirmed = parts.store.applied_seq();
+        Self {
+            id: parts.id,
+            namespace: parts.namespace,
+            parent: parts.parent,
+            epoch: node.epoch,
+            store: Mutex::new(parts.store),
+            queue: Mutex::default(),
+            room: Semaphore::new(node.config.object_queue_bytes_max as usize),
+            node_room: node.room.clone(),
+            functions: parts.functions,
+            places: Semaphore::new(node.config.object_runs_max),
+            running: Mutex::default(),
+            lines: OnceLock::new(),
+            confirmed: AtomicU64::new(confirmed),
+            retired: AtomicBool::new(false),
+        }
+    }
+
+    /// The file. Held for microseconds, never across an await.
+    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
+        lock(&self.store)
+    }
+
+    /// Nobody would notice if it were closed. The caller has made sure that nobody holds a handle.
+    pub(crate) fn is_idle(&self) -> bool {
+        lock(&self.queue).is_idle() && self.confirmed_seq() >= self.store().applied_seq()
+    }
+
+    pub(crate) fn confirm(&self, seq: u64) {
+        self.confirmed.fetch_max(seq, Ordering::AcqRel);
+    }
+
+    pub(crate) fn confirmed_seq(&self) -> u64 {
+        self.confirmed.load(Ordering::Acquire)
+    }
+
+    /// Gives back room that written rows took.
+    pub(crate) fn free(&self, bytes: u32) {
+        self.room.add_permits(bytes as usize);
+        self.node_room.add_permits(bytes as usize);
+    }
+
+    pub(crate) fn retire(&self, reason: &str) {
+        if !self.retired.swap(true, Ordering::AcqRel) {
+            tracing::error!(namespace = %self.namespace, reason, "object leaves memory; it is recovered when it is touched again");
+        }
+    }
+
+    /// A failed write leaves the object as it was, unless the file itself is in doubt.
+    pub(crate) fn retire_on(&self, error: &store::Error) {
+        match error {
+            store::Error::Full => {}
+            other => self.retire(&other.to_string()),
+        }
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    /// What the caller learns of a failure of the file. The reason goes to the log.
+    pub(crate) fn fault_of(&self, error: &store::Error) -> Fault {
+        tracing::warn!(namespace = %self.namespace, %error, "the object's file");
+        fault_of(error)
+    }
+
+    pub(crate) fn follow(&self) -> watch::Receiver<u64> {
+        self.lines.get_or_init(|| watch::Sender::new(0)).subscribe()
+    }
+
+    pub(crate) fn tell_followers(&self, records: &[Arc<Record>]) {
+        let Some(lines) = self.lines.get().filter(|l| l.receiver_count() > 0) else { return };
+        if records.iter().flat_map(|r| &r.rows).any(|row| matches!(row, Row::Log(_))) {
+            lines.send_modify(|commits| *commits += 1);
+        }
+    }
+}
+
+/// What a failure of a file means to a caller.
+pub(crate) fn fault_of(error: &store::Error) -> Fault {
+    match error {
+        store::Error::Full => Fault::new(
+            FaultKind::Unavailable,
+            "STORAGE_FULL",
+            "the host's disk is full; nothing was changed. Free space there, then try again",
+        ),
+        store::Error::Corrupt(_) => Fault::new(
+            FaultKind::Unavailable,
+            "STORE_CORRUPT",
+            "this object's file is damaged; the other objects go on. The operator finds which file in the host's log",
+        ),
+        store::Error::Newer { .. } => Fault::new(
+            FaultKind::Unavailable,
+            "STORE_NEWER",
+            "this object's file was written by a newer version of the host; start that version",
+        ),
+        store::Error::Busy => Fault::new(
+            FaultKind::Unavailable,
+            "STORE_BUSY",
+            "another program has this object's file open; close it, then try again",
+        ),
+        store::Error::WrongObject { .. }
+        | store::Error::Gap { .. }
+        | store::Error::OldEpoch { .. }
+        | store::Error::Number { .. }
+        | store::Error::TurnFailed
+        | store::Error::Log(_)
+        | store::Error::Io(_)
+        | store::Error::Sqlite(_) => Fault::internal(),
+    }
+}
+
+impl Object {
+    pub fn namespace(&self) -> &Namespace {
+        &self.inner.namespace
+    }
+
+    /// Reads from the file. What is queued and not yet written is written first, so that a caller sees what it was
+    /// told before.
+    pub(crate) async fn read<T>(&self, read: impl FnOnce(&mut Store) -> Result<T, store::Error>) -> Result<T, Fault> {
+        self.flush().await?;
+        read(&mut self.inner.store()).map_err(|e| {
+            self.inner.retire_on_corrupt(&e);
+            self.inner.fault_of(&e)
+        })
+    }
+
+    /// Has everything written (not: durable) that was queued before.
+    async fn flush(&self) -> Result<(), Fault> {
+        if self.inner.is_retired() {
+            return Err(retired());
+        }
+        if lock(&self.inner.queue).is_idle() {
+            return Ok(());
+        }
+        self.change(0, |_| Ok(())).await
+    }
+
+    /// Queues a write that may be refused; answers when it is durable.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        run: impl FnOnce(&mut Turn<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.change_then(bytes, run, |_| {}).await
+    }
+
+    /// The same; `then` runs once it is durable, also if the caller has gone meanwhile.
+    pub(crate) async fn change_then<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        run: impl FnOnce(&mut Turn<'_>) -> Result<T, Fault> + Send + 'static,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, Fault> {
+        if self.inner.is_retired() {
+            return Err(retired());
+        }
+        let bytes = self.take_room(bytes).await;
+        let (answer, answered) = oneshot::channel();
+        let change = Awaited { run: Some(run), then: Some(then), value: None, answer };
+        self.node.inner.committers.queue(&self.inner, Queued::Change(Box::new(change)), bytes);
+        answered.await.unwrap_or_else(|_| Err(Fault::internal()))
+    }
+
+    /// Waits for room in the queues of the object and the node; the committer gives it back.
+    pub(crate) async fn take_room(&self, bytes: usize) -> u32 {
+        let config = &self.node.inner.config;
+        let max = config.object_queue_bytes_max.min(config.node_queue_bytes_max);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(64, max);
+        for room in [&self.inner.room, &*self.node.inner.room] {
+            room.acquire_many(bytes).await.expect("the queues' semaphores are never closed").forget();
+        }
+        bytes
+    }
+
+    /// The same if there is room now.
+    pub(crate) fn try_take_room(&self, bytes: u32) -> Option<u32> {
+        let bytes = bytes.max(64);
+        let own = self.inner.room.try_acquire_many(bytes).ok()?;
+        let node = self.node.inner.room.try_acquire_many(bytes).ok()?;
+        own.forget();
+        node.forget();
+        Some(bytes)
+    }
+}
+
+impl Inner {
+    fn retire_on_corrupt(&self, error: &store::Error) {
+        if let store::Error::Corrupt(_) = error {
+            self.retire(&error.to_string());
+        }
+    }
+}
+
+pub(crate) fn retired() -> Fault {
+    Fault::new(FaultKind::Unavailable, "OBJECT_RECOVERING", "the object is being recovered; try again in a moment")
+}
+
+struct Awaited<T, R, F> {
+    run: Option<R>,
+    then: Option<F>,
+    value: Option<T>,
+    answer: oneshot::Sender<Result<T, Fault>>,
+}
+
+impl<T, R, F> Change for Awaited<T, R, F>
+where
+    T: Send + 'static,
+    R: FnOnce(&mut Turn<'_>) -> Result<T, Fault> + Send,
+    F: FnOnce(&T) + Send,
+{
+    fn run(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        let run = self.run.take().expect("a change runs once");
+        self.value = Some(run(turn)?);
+        Ok(())
+    }
+
+    fn settle(self: Box<Self>, outcome: Result<(), Fault>) {
+        let answer = match (outcome, self.value) {
+            (Ok(()), Some(value)) => {
+                if let Some(then) = self.then {
+                    then(&value);
+                }
+                Ok(value)
+            }
+            (Ok(()), None) => Err(Fault::internal()),
+            (Err(fault), _) => Err(fault),
+        };
+        // The caller may have gone; what was written stays written.
+        let _ = self.answer.send(answer);
+    }
+}

@@ -1,0 +1,279 @@
+//! Objects come and go: making one, opening its file, bringing its file up to date with the log.
+
+use crate::Caller;
+use crate::commit::write_event;
+use crate::functions::{Functions, NOUN};
+use crate::history::{ActionDraft, done};
+use crate::node::{Node, NodeInner, registration};
+use crate::object::{Inner, Object, Parts, fault_of};
+use crate::registry::Entry;
+use commit_log::Outcome;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::{Deleted, Retained, Store};
+use types::{ActionStatus, Fault, FaultKind, Namespace, ObjectId, ObjectRelation, ObjectRow, Record, Row};
+
+/// The longest a shutdown spends on checkpoints; what is left is recovered from the log at the next start.
+const SHUTDOWN_CHECKPOINTS: Duration = Duration::from_secs(10);
+/// Children told at once.
+const OBJECTS_TOLD_MAX: usize = 10_000;
+/// How long recovery waits for the log to take records it lacked.
+const RECOVERY_WAIT: Duration = Duration::from_secs(30);
+
+/// Opens an object's file and makes it agree with the log. Blocks.
+///
+/// The file can be behind the log (its pages were lost) or ahead of it (the power went between its commit and the
+/// log's sync): what it lacks is applied, what the log lacks is appended again, and nobody sees the object before that
+/// is durable.
+pub(crate) fn open_file(
+    node: &NodeInner,
+    id: ObjectId,
+    known: Option<(Namespace, Entry)>,
+) -> Result<Arc<Inner>, Fault> {
+    let path = node.file_of(id);
+    let fault = |error: store::Error| {
+        tracing::error!(%id, %error, "an object's file cannot be opened");
+        fault_of(&error)
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| fault(e.into()))?;
+    }
+    let retained = Retained {
+        tail: node.log.tail(id),
+        head: node.log.head(id),
+        replay: &mut |after| node.log.replay(id, after).map_err(Into::into),
+    };
+    let recovered = store::recover(&path, id, &store::Options::STANDARD, retained).map_err(fault)?;
+    let mut store = recovered.store;
+    let ahead = recovered.undurable.into_iter().map(Arc::new);
+    let known = match (store.origin().is_none(), known) {
+        // A file without an origin and nobody to say what it is: there is no such object.
+        (true, None) => return Err(Fault::not_found("OBJECT_NOT_FOUND", "there is no such object")),
+        (_, known) => known,
+    };
+    let origin = store.origin().map(|origin| origin.namespace.clone());
+    let (namespace, first) = match (origin, known) {
+        (Some(namespace), _) => (namespace, None),
+        (None, Some((namespace, entry))) => {
+            let record = write_origin(node, &mut store, &namespace, &entry).map_err(fault)?;
+            (namespace, record)
+        }
+        (None, None) => return Err(Fault::internal()),
+    };
+    let interrupted = settle_interrupted(node, &mut store).map_err(fault)?;
+    let last = store.applied_seq();
+    append_and_wait(node, ahead.chain(first).chain(interrupted).collect())?;
+    store.confirm(last);
+    let parent = parent_of(&store, &namespace).map_err(fault)?;
+    let functions = store.things(NOUN, Deleted::Hidden, None, store::PAGE_MAX).map_err(fault)?;
+    let functions = Functions::of(&functions.items)?;
+    Ok(Arc::new(Inner::new(Parts { id, namespace, parent, store, functions }, node)))
+}
+
+/// An object above lies in a shorter namespace, or is the root; its row says which.
+fn parent_of(store: &Store, namespace: &Namespace) -> Result<Option<Namespace>, store::Error> {
+    let mut after = None;
+    loop {
+        let page = store.objects(after.as_ref(), store::PAGE_MAX)?;
+        let parent = page.items.into_iter().find(|row| row.relation == ObjectRelation::Parent && !row.deleted);
+        if let Some(row) = parent.filter(|row| row.namespace != *namespace) {
+            return Ok(Some(row.namespace));
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(None),
+        }
+    }
+}
+
+/// The first record of each object: what it is, and whose child.
+fn write_origin(
+    node: &NodeInner,
+    store: &mut Store,
+    namespace: &Namespace,
+    entry: &Entry,
+) -> Result<Option<Arc<Record>>, store::Error> {
+    let at = node.clock.now();
+    let mut turn = store.turn(node.epoch, at)?;
+    turn.write(Row::Origin { namespace: namespace.clone(), created_at: at })?;
+    if let Some(parent) = &entry.parent {
+        turn.write(Row::Object(ObjectRow {
+            namespace: parent.clone(),
+            // Which file the parent has is the registry's knowledge; here it is a name.
+            id: ObjectId::from_u128(0),
+            class: "DO".to_owned(),
+            relation: ObjectRelation::Parent,
+            parent: None,
+            created_at: at,
+            deleted: false,
+        }))?;
+    }
+    Ok(turn.commit()?.map(Arc::new))
+}
+
+/// `send` and `try` do not survive a crash: what they left open ended in it (spec 6.1).
+fn settle_interrupted(node: &NodeInner, store: &mut Store) -> Result<Option<Arc<Record>>, store::Error> {
+    let open = store.unfinished_actions(None, store::PAGE_MAX)?.items;
+    if open.is_empty() {
+        return Ok(None);
+    }
+    let at = node.clock.now();
+    let mut turn = store.turn(node.epoch, at)?;
+    for mut action in open {
+        action.status = ActionStatus::Failed;
+        action.completed_at = Some(at);
+        action.error = Some(Fault::failed("INTERRUPTED", "the host stopped while this ran"));
+        turn.write(Row::Action(action))?;
+    }
+    Ok(turn.commit()?.map(Arc::new))
+}
+
+fn append_and_wait(node: &NodeInner, records: Vec<Arc<Record>>) -> Result<(), Fault> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let (answer, answered) = std::sync::mpsc::sync_channel(1);
+    node.log.append(
+        records,
+        Box::new(move |outcome| {
+            // Who waited may have given up; the record is in the log all the same.
+            let _ = answer.send(matches!(outcome, Outcome::Durable));
+        }),
+    );
+    match answered.recv_timeout(RECOVERY_WAIT) {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(Fault::new(
+            FaultKind::Unavailable,
+            "STORAGE_FULL",
+            "the host cannot write its log (its disk is full or failing); free space there, then try again",
+        )),
+    }
+}
+
+/// Writes the file of one object out, so that the log may forget its records. Blocks.
+fn checkpoint(node: &NodeInner, object: &Inner) -> Result<(), store::Error> {
+    let mut store = object.store();
+    // Only what the log has: a file must not run ahead of it for longer than a commit takes.
+    if object.confirmed_seq() < store.applied_seq() {
+        return Ok(());
+    }
+    let seq = store.checkpoint()?;
+    drop(store);
+    node.log.checkpointed(object.id, seq);
+    Ok(())
+}
+
+/// At shutdown. Blocks.
+pub(crate) fn checkpoint_open(node: &Node) {
+    let begun = Instant::now();
+    for object in node.open_objects() {
+        if begun.elapsed() > SHUTDOWN_CHECKPOINTS {
+            return;
+        }
+        if let Err(error) = checkpoint(&node.inner, &object) {
+            tracing::warn!(namespace = %object.namespace, %error, "no checkpoint at shutdown");
+        }
+    }
+}
+
+/// While running, when the log has grown.
+pub(crate) async fn checkpoint_all(node: &Node) {
+    for id in node.inner.log.objects() {
+        if !node.is_ready() {
+            return;
+        }
+        let object = match node.open_by_id(id).await {
+            Ok(object) => object,
+            Err(fault) => {
+                tracing::warn!(%id, %fault, "an object cannot be checkpointed");
+                continue;
+            }
+        };
+        let node = node.clone();
+        let result = tokio::task::spawn_blocking(move || checkpoint(&node.inner, &object.inner)).await;
+        if let Ok(Err(error)) = result {
+            tracing::warn!(%id, %error, "an object cannot be checkpointed");
+        }
+    }
+}
+
+impl Object {
+    /// Makes a child (spec ID-4). Nothing of it is on disk but its registration, until it is first touched.
+    pub async fn create_object(
+        &self,
+        caller: &Caller,
+        namespace: Namespace,
+        class: String,
+    ) -> Result<ObjectRow, Fault> {
+        caller.may("objects", "create")?;
+        let is_root = self.inner.parent.is_none();
+        if !is_root && (!self.namespace().contains(&namespace) || *self.namespace() == namespace) {
+            return Err(Fault::forbidden(format!(
+                "{namespace} does not lie below {}; a child's namespace begins with its parent's",
+                self.namespace()
+            )));
+        }
+        if class.is_empty() || class.len() > 64 || !class.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Err(Fault::invalid(
+                "CLASS_INVALID",
+                format!("{class:?} is no class; use one word of letters and digits, like App"),
+            ));
+        }
+        let root = self.node.root().await?;
+        let id = ObjectId::from_u128(rand::random());
+        let parent = self.namespace().clone();
+        let draft = ActionDraft::of(caller, self.node.now(), "create", format!("Object/{namespace}"));
+        let wanted = namespace.clone();
+        let node = self.node.clone();
+        let made = root
+            .change_then(
+                1024,
+                move |turn| {
+                    let existing = turn.object_at(&wanted).map_err(|e| fault_of(&e))?;
+                    if existing.is_some_and(|row| !row.deleted) || wanted == *node.default_namespace() {
+                        return Err(Fault::conflict("OBJECT_EXISTS", format!("{wanted} exists already")));
+                    }
+                    let row = registration(&wanted, id, &class, Some(&parent), draft.at);
+                    let Row::Object(made) = row.clone() else { return Err(Fault::internal()) };
+                    let write = |turn: &mut store::Turn<'_>| {
+                        turn.write(row)?;
+                        let (action, event) =
+                            done(&draft, None, None, serde_json::json!({ "class": class }), "created");
+                        turn.write(Row::Action(action))?;
+                        write_event(turn, event, draft.id, draft.at)
+                    };
+                    write(turn).map_err(|e| fault_of(&e))?;
+                    Ok(made)
+                },
+                {
+                    let node = self.node.clone();
+                    move |row: &ObjectRow| {
+                        let entry = Entry { id: row.id, parent: row.parent.clone() };
+                        node.inner.registry.remember(row.namespace.clone(), Some(entry));
+                    }
+                },
+            )
+            .await?;
+        Ok(made)
+    }
+
+    /// The objects right below this one.
+    pub async fn objects(&self, caller: &Caller) -> Result<Vec<ObjectRow>, Fault> {
+        caller.may("objects", "read")?;
+        let own = self.namespace().clone();
+        let root = self.node.root().await?;
+        let (mut found, mut after) = (Vec::new(), None);
+        while found.len() < OBJECTS_TOLD_MAX {
+            let from: Option<Namespace> = after.take();
+            let page = root.read(move |store| store.objects(from.as_ref(), store::PAGE_MAX)).await?;
+            let below = |row: &ObjectRow| !row.deleted && row.parent.as_ref() == Some(&own);
+            found.extend(page.items.into_iter().filter(below));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        found.truncate(OBJECTS_TOLD_MAX);
+        Ok(found)
+    }
+}

@@ -1,0 +1,201 @@
+//! The one way a row enters a file.
+
+use crate::Error;
+use crate::read::State;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ToSql, params};
+use types::{ActionRow, EventRow, Id, Json, KeyRow, LogRow, ObjectRow, Row, ThingRow, Timestamp};
+
+/// Adds a row, or moves it on where the schema says so, and counts.
+///
+/// # Errors
+/// [`Error::Number`] when a version or a sequence is not the next one: a gap or a number used twice is a defect of the
+/// caller and must not reach the file.
+pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> Result<(), Error> {
+    match row {
+        Row::Origin { namespace, created_at } => {
+            let origin = crate::Origin { namespace: namespace.clone(), created_at: *created_at };
+            state.origin = Some(origin);
+            run(
+                connection,
+                "UPDATE meta SET namespace = ?1, createdAt = ?2",
+                params![namespace.as_str(), int(created_at.as_millis())],
+            )
+        }
+        Row::Thing(thing) => {
+            if thing.version < state.next_version {
+                let (expected, found) = (state.next_version, thing.version);
+                return Err(Error::Number { what: "version", expected, found });
+            }
+            insert_thing(connection, thing)?;
+            state.next_version = thing.version + 1;
+            Ok(())
+        }
+        Row::Action(action) => put_action(connection, action),
+        Row::Event(event) => {
+            if event.sequence != state.next_sequence {
+                let (expected, found) = (state.next_sequence, event.sequence);
+                return Err(Error::Number { what: "event", expected, found });
+            }
+            insert_event(connection, event)?;
+            state.next_sequence += 1;
+            Ok(())
+        }
+        Row::Log(log) => insert_log(connection, log),
+        Row::Object(object) => put_object(connection, object),
+        Row::Key(key) => put_key(connection, key),
+        Row::Secret { name, sealed: Some(sealed), at } => run(
+            connection,
+            "INSERT INTO secrets (name, sealed, updatedAt) VALUES (?1, ?2, ?3)
+             ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, updatedAt = excluded.updatedAt",
+            params![name, sealed, int(at.as_millis())],
+        ),
+        Row::Secret { name, sealed: None, at: _ } => {
+            run(connection, "DELETE FROM secrets WHERE name = ?1", params![name])
+        }
+    }
+}
+
+fn insert_thing(connection: &Connection, t: &ThingRow) -> Result<(), Error> {
+    run(
+        connection,
+        "INSERT INTO things (version, type, id, branch, name, data, deleted, createdAt, actionId)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            int(t.version),
+            t.noun,
+            t.id,
+            t.branch,
+            t.name,
+            Text(&t.data),
+            t.deleted,
+            int(t.created_at.as_millis()),
+            Blob(t.action),
+        ],
+    )
+}
+
+fn put_action(connection: &Connection, a: &ActionRow) -> Result<(), Error> {
+    let error = a.error.as_ref().map(|fault| Json::of(fault));
+    run(
+        connection,
+        "INSERT INTO actions (id, verb, actor, target, input, output, options, durability, status, error, attempts,
+           idempotencyKey, requestId, parentId, createdAt, startedAt, completedAt, durationUs)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+         ON CONFLICT (id) DO UPDATE SET verb = ?2, actor = ?3, target = ?4, input = ?5, output = ?6, options = ?7,
+           durability = ?8, status = ?9, error = ?10, attempts = ?11, idempotencyKey = ?12, requestId = ?13,
+           parentId = ?14, createdAt = ?15, startedAt = ?16, completedAt = ?17, durationUs = ?18",
+        params![
+            Blob(a.id),
+            a.verb,
+            a.actor,
+            a.target,
+            a.input.map(int),
+            a.output.map(int),
+            Text(&a.options),
+            a.durability.as_str(),
+            a.status.as_str(),
+            error.as_ref().map(Text),
+            a.attempts,
+            a.idempotency_key,
+            a.request_id,
+            a.parent.map(Blob),
+            int(a.created_at.as_millis()),
+            a.started_at.map(millis),
+            a.completed_at.map(millis),
+            a.duration_us.map(int),
+        ],
+    )
+}
+
+fn insert_event(connection: &Connection, e: &EventRow) -> Result<(), Error> {
+    run(
+        connection,
+        "INSERT INTO events (sequence, id, verb, source, data, actionId, createdAt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            int(e.sequence),
+            Blob(e.id),
+            e.verb,
+            e.source,
+            Text(&e.data),
+            Blob(e.action),
+            int(e.created_at.as_millis())
+        ],
+    )
+}
+
+fn insert_log(connection: &Connection, l: &LogRow) -> Result<(), Error> {
+    run(
+        connection,
+        "INSERT INTO logs (actionId, ordinal, createdAt, stream, text) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![Blob(l.action), l.ordinal, millis(l.at), l.stream.as_str(), l.text],
+    )
+}
+
+fn put_object(connection: &Connection, o: &ObjectRow) -> Result<(), Error> {
+    run(
+        connection,
+        "INSERT INTO objects (ns, id, class, relation, parent, createdAt, deleted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (ns) DO UPDATE SET id = ?2, class = ?3, relation = ?4, parent = ?5, createdAt = ?6, deleted = ?7",
+        params![
+            o.namespace.as_str(),
+            &o.id.as_u128().to_be_bytes()[..],
+            o.class,
+            o.relation.as_str(),
+            o.parent.as_ref().map(|p| p.as_str()),
+            millis(o.created_at),
+            o.deleted
+        ],
+    )
+}
+
+fn put_key(connection: &Connection, k: &KeyRow) -> Result<(), Error> {
+    run(
+        connection,
+        "INSERT INTO keys (id, name, hash, start, scopes, createdBy, createdAt, expiresAt, revokedAt)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (id) DO UPDATE SET name = ?2, hash = ?3, start = ?4, scopes = ?5, createdBy = ?6, createdAt = ?7,
+           expiresAt = ?8, revokedAt = ?9",
+        params![
+            Blob(k.id),
+            k.name,
+            &k.hash.as_bytes()[..],
+            k.start,
+            Json::of(&k.scopes).as_str(),
+            k.created_by,
+            millis(k.created_at),
+            k.expires_at.map(millis),
+            k.revoked_at.map(millis),
+        ],
+    )
+}
+
+pub(crate) fn run(connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<(), Error> {
+    connection.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+/// SQLite's integers have a sign; ours count up from 0 and come back as they were.
+pub(crate) fn int(n: u64) -> i64 {
+    n.cast_signed()
+}
+
+pub(crate) fn millis(at: Timestamp) -> i64 {
+    int(at.as_millis())
+}
+
+pub(crate) struct Blob(pub Id);
+
+impl ToSql for Blob {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Owned(rusqlite::types::Value::Blob(self.0.to_bytes().to_vec())))
+    }
+}
+
+struct Text<'a>(&'a Json);
+
+impl ToSql for Text<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.0.as_str().as_bytes())))
+    }
+}

@@ -1,0 +1,52 @@
+//! The bytes of a new file: every migration applied, nothing in it. Built once in memory, written in one go: making the
+//! tables one by one costs a hundred times more.
+
+use crate::Error;
+use rusqlite::{Connection, MAIN_DB};
+use std::sync::OnceLock;
+
+/// In the order in which they are applied; their count is the schema's number (`PRAGMA user_version`).
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_objects_own_file.sql")];
+
+pub(crate) const SCHEMA: u32 = MIGRATIONS.len() as u32;
+
+/// `PRAGMA application_id` of a file whose main part is the template still. The first turn changes it.
+pub(crate) const MARK_NEW: u32 = u32::from_be_bytes(*b"oai0");
+/// Of every other.
+pub(crate) const MARK: u32 = u32::from_be_bytes(*b"oai1");
+
+pub(crate) const PAGE_BYTES: u32 = 4096;
+
+/// Where the two file format versions stand in a header (https://sqlite.org/fileformat.html); 2 is WAL.
+const FORMAT_VERSIONS: std::ops::Range<usize> = 18..20;
+
+/// The whole template.
+pub(crate) fn bytes() -> Result<&'static [u8], Error> {
+    static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(bytes) = TEMPLATE.get() {
+        return Ok(bytes);
+    }
+    let built = build()?;
+    Ok(TEMPLATE.get_or_init(|| built))
+}
+
+fn build() -> Result<Vec<u8>, Error> {
+    let mut connection = Connection::open_in_memory()?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    migrate(&connection, 0)?;
+    connection.pragma_update(None, "application_id", MARK_NEW)?;
+    let mut bytes = connection.serialize(MAIN_DB)?.to_vec();
+    bytes[FORMAT_VERSIONS].fill(2);
+    Ok(bytes)
+}
+
+/// Applies what a file of schema `from` lacks, all or nothing.
+pub(crate) fn migrate(connection: &Connection, from: u32) -> Result<(), Error> {
+    let transaction = connection.unchecked_transaction()?;
+    for migration in &MIGRATIONS[from as usize..] {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA)?;
+    transaction.commit()?;
+    Ok(())
+}

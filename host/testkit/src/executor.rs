@@ -1,0 +1,61 @@
+//! Runs closures where a server runs components.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use types::exec::{BoxFuture, ComponentFile, Executor, Host, Inspection, Job, Outcome, Usage};
+use types::{ActionShape, Fault, FunctionKind, Json};
+
+/// What one scripted component does.
+pub type Behaviour = Arc<dyn Fn(Job, Box<dyn Host>) -> BoxFuture<'static, Outcome> + Send + Sync>;
+
+/// A component is a file with the text `scripted:NAME …`; NAME says which closure it runs. What follows the name makes
+/// versions differ.
+#[derive(Default, Clone)]
+pub struct ScriptedExecutor(Arc<Mutex<HashMap<String, Behaviour>>>);
+
+impl ScriptedExecutor {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn on<F>(&self, name: &str, run: impl Fn(Job, Box<dyn Host>) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        let behaviour: Behaviour = Arc::new(move |job, host| Box::pin(run(job, host)));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), behaviour);
+    }
+
+    fn find(&self, component: &ComponentFile) -> Result<Behaviour, Fault> {
+        let refused = |why: &str| Fault::invalid("COMPONENT_INVALID", why);
+        let text = std::fs::read_to_string(&component.path).map_err(|_| refused("not a scripted component"))?;
+        let name = text.strip_prefix("scripted:").and_then(|rest| rest.split_whitespace().next());
+        let name = name.ok_or_else(|| refused("a scripted component begins with scripted:NAME"))?;
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        known.ok_or_else(|| refused("no closure of that name"))
+    }
+}
+
+impl Executor for ScriptedExecutor {
+    fn prepare(&self, component: &ComponentFile) -> Result<Inspection, Fault> {
+        self.find(component)?;
+        let any = Json::parse("true").expect("true is JSON");
+        let shape = ActionShape { export: None, description: None, input: any.clone(), output: any };
+        Ok(Inspection { kind: FunctionKind::Code, actions: vec![shape], imports: Vec::new() })
+    }
+
+    fn run(&self, job: Job, host: Box<dyn Host>) -> BoxFuture<'_, Outcome> {
+        match self.find(&job.component) {
+            Ok(behaviour) => behaviour(job, host),
+            Err(fault) => Box::pin(std::future::ready(failed(fault))),
+        }
+    }
+}
+
+pub fn completed(result: &serde_json::Value) -> Outcome {
+    Outcome { result: Ok(Json::from_value(result)), usage: Usage::default() }
+}
+
+pub fn failed(fault: Fault) -> Outcome {
+    Outcome { result: Err(fault), usage: Usage::default() }
+}
