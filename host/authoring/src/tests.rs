@@ -1,0 +1,1 @@
+//! Authoring without tool chains: files, messages, templates.

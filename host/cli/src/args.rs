@@ -1,0 +1,86 @@
+//! What may be typed: the global flags (spec CLI-1) and the tree of commands. Parsing gives plain data; nothing acts here.
+
+use crate::commands;
+use clap::{Args, Parser, Subcommand};
+use std::time::Duration;
+
+/// Durable objects and sandboxed functions in one program.
+#[derive(Debug, Parser)]
+#[command(
+    name = "org.ai",
+    bin_name = "org.ai",
+    version,
+    about = "Durable objects and sandboxed functions in one program: the server, and the commands to use it",
+    after_help = "Example:\n  org.ai functions new hello --lang rust\n  org.ai dev hello\n  org.ai functions invoke hello --input '{\"name\":\"Ann\"}'",
+    term_width = 100,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = false
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Global flags")]
+pub(crate) struct Globals {
+    /// Print the result as one JSON document on stdout, an error as one on stderr
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print nothing but results and errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// No colour, also by NO_COLOR
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    /// The server, also by ORG_AI_API_URL [default: the project's dev server, the profile's, http://127.0.0.1:8787]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) api_url: Option<String>,
+    /// The namespace of the durable object, also by ORG_AI_NS
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) ns: Option<String>,
+    /// Which stored login to use, also by ORG_AI_PROFILE
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// How long to wait for an answer, like 30s or 5m [default: 60s]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = crate::duration::parse)]
+    pub(crate) timeout: Option<Duration>,
+    /// Do not ask before what cannot be taken back
+    #[arg(long, short, global = true)]
+    pub(crate) yes: bool,
+    /// Show each request on stderr, without keys and bodies
+    #[arg(long, global = true)]
+    pub(crate) verbose: bool,
+    /// Talk to another machine without TLS
+    #[arg(long, global = true)]
+    pub(crate) insecure: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(commands::serve::Command),
+    Dev(commands::dev::Command),
+    /// Write, build, deploy and call functions
+    #[command(subcommand)]
+    Functions(commands::functions::Command),
+    /// API keys of a durable object
+    #[command(subcommand)]
+    Keys(commands::keys::Command),
+    /// Secrets that functions may send to hosts they name, without ever seeing them
+    #[command(subcommand)]
+    Secrets(commands::secrets::Command),
+    /// Durable objects
+    #[command(subcommand)]
+    Objects(commands::objects::Command),
+    /// The log of what was done
+    #[command(subcommand)]
+    Actions(commands::actions::Command),
+    Whoami(commands::whoami::Command),
+    Login(commands::login::Command),
+    Logout(commands::logout::Command),
+    Completions(commands::completions::Command),
+}

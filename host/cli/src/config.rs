@@ -1,0 +1,262 @@
+//! The server's settings: embedded defaults, then the file, then variables, then flags (STYLE.md, Configuration).
+
+use crate::env::{self, Env};
+use crate::failure::{Failure, Result};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use toml::de::{DeTable, DeValue};
+use types::Namespace;
+
+/// The reference file: every key there is, with its default.
+pub(crate) const DEFAULTS: &str = include_str!("../defaults.toml");
+
+/// What the server is told.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: String,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) default_ns: Namespace,
+    pub(crate) allow_private_networks: bool,
+    pub(crate) connections_max: usize,
+    pub(crate) objects_open_max: usize,
+    pub(crate) memory_mb: u64,
+    pub(crate) cpu_ms: u64,
+    pub(crate) timeout_ms: u64,
+    pub(crate) runs_max: usize,
+    pub(crate) object_runs_max: usize,
+    pub(crate) functions_max: usize,
+    /// Requests a minute; none: no limit.
+    pub(crate) anonymous_per_minute: Option<u32>,
+    pub(crate) key_per_minute: Option<u32>,
+    pub(crate) logs: String,
+    /// The test doubles of spec 0.4. Only by flag: nobody should find them switched on by a file.
+    pub(crate) test_mode: bool,
+    /// Make a new root key although there is one.
+    pub(crate) new_root_key: bool,
+}
+
+/// What flags say; what they don't, the environment, the file or the defaults do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Flags {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) listen: Option<String>,
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) default_ns: Option<String>,
+    pub(crate) allow_private_networks: bool,
+    pub(crate) test_mode: bool,
+    pub(crate) new_root_key: bool,
+}
+
+/// A file as it is written: the defaults' shape, every key optional.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Text {
+    server: Server,
+    objects: Objects,
+    limits: RunLimits,
+    rates: Rates,
+    observability: Observability,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Server {
+    listen: Option<String>,
+    data_dir: Option<PathBuf>,
+    default_ns: Option<String>,
+    allow_private_networks: Option<bool>,
+    connections_max: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Objects {
+    open_max: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RunLimits {
+    memory_mb: Option<u64>,
+    cpu_ms: Option<u64>,
+    timeout_ms: Option<u64>,
+    runs_max: Option<usize>,
+    object_runs_max: Option<usize>,
+    functions_max: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Rates {
+    anonymous_per_minute: Option<u32>,
+    key_per_minute: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Observability {
+    logs: Option<String>,
+}
+
+/// Merges the four. `folder` is where relative paths of flags and variables start; those of a file start at the file.
+pub(crate) fn load(flags: &Flags, env: &Env, folder: &Path) -> Result<Config> {
+    let path = flags.config.clone().or_else(|| env.get(env::CONFIG).map(PathBuf::from));
+    let file = match &path {
+        None => Text::default(),
+        Some(path) => read(&folder.join(path), path)?,
+    };
+    let defaults = parse(DEFAULTS, "the embedded defaults")?;
+    merge(flags, env, folder, path.as_deref(), file, defaults)
+}
+
+fn merge(flags: &Flags, env: &Env, folder: &Path, path: Option<&Path>, file: Text, defaults: Text) -> Result<Config> {
+    const HELD: &str = "the reference file names every key";
+    let file_folder = path.and_then(Path::parent).map_or_else(|| folder.to_owned(), |parent| folder.join(parent));
+    let data_dir = flags.data_dir.clone().or_else(|| env.get(env::DATA).map(PathBuf::from));
+    let data_dir = data_dir
+        .map(|own| folder.join(own))
+        .or_else(|| file.server.data_dir.map(|own| file_folder.join(own)))
+        .or_else(|| defaults.server.data_dir.map(|own| folder.join(own)));
+    let default_ns = flags.default_ns.clone().or_else(|| env.get(env::DEFAULT_NS)).or(file.server.default_ns);
+    let default_ns = default_ns.or(defaults.server.default_ns).expect(HELD);
+    let listen = flags.listen.clone().or_else(|| env.get(env::LISTEN)).or(file.server.listen);
+    let private = if flags.allow_private_networks { Some(true) } else { flag_of(env, env::ALLOW_PRIVATE_NETWORKS)? };
+    let private = private.or(file.server.allow_private_networks).or(defaults.server.allow_private_networks);
+    let positive = |name: &str, own: Option<usize>, default: Option<usize>| match own.or(default).expect(HELD) {
+        0 => Err(Failure::new("CONFIG_INVALID", format!("{name} must be more than 0"))),
+        n => Ok(n),
+    };
+    let rate = |own: Option<u32>, default: Option<u32>| own.or(default).filter(|n| *n > 0);
+    let (limits, rates) = (file.limits, file.rates);
+    Ok(Config {
+        listen: listen.or(defaults.server.listen).expect(HELD),
+        data_dir: data_dir.expect(HELD),
+        default_ns: Namespace::parse(&default_ns)
+            .map_err(|e| Failure::new("CONFIG_INVALID", format!("default_ns: {e}")))?,
+        allow_private_networks: private.expect(HELD),
+        connections_max: positive("connections_max", file.server.connections_max, defaults.server.connections_max)?,
+        objects_open_max: positive("objects.open_max", file.objects.open_max, defaults.objects.open_max)?,
+        memory_mb: limits.memory_mb.or(defaults.limits.memory_mb).expect(HELD),
+        cpu_ms: limits.cpu_ms.or(defaults.limits.cpu_ms).expect(HELD),
+        timeout_ms: limits.timeout_ms.or(defaults.limits.timeout_ms).expect(HELD),
+        runs_max: positive("limits.runs_max", limits.runs_max, defaults.limits.runs_max)?,
+        object_runs_max: positive("limits.object_runs_max", limits.object_runs_max, defaults.limits.object_runs_max)?,
+        functions_max: positive("limits.functions_max", limits.functions_max, defaults.limits.functions_max)?,
+        anonymous_per_minute: rate(rates.anonymous_per_minute, defaults.rates.anonymous_per_minute),
+        key_per_minute: rate(rates.key_per_minute, defaults.rates.key_per_minute),
+        logs: env.get(env::LOG).or(file.observability.logs).or(defaults.observability.logs).expect(HELD),
+        test_mode: flags.test_mode,
+        new_root_key: flags.new_root_key,
+    })
+}
+
+fn flag_of(env: &Env, name: &str) -> Result<Option<bool>> {
+    match env.get(name).as_deref() {
+        None => Ok(None),
+        Some("1" | "true") => Ok(Some(true)),
+        Some("0" | "false") => Ok(Some(false)),
+        Some(other) => Err(Failure::new("CONFIG_INVALID", format!("{name} is {other:?}; it can be true or false"))),
+    }
+}
+
+fn read(path: &Path, shown: &Path) -> Result<Text> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::new("CONFIG_INVALID", format!("{} cannot be read: {e}", shown.display())))?;
+    parse(&text, &shown.display().to_string())
+}
+
+fn parse(text: &str, name: &str) -> Result<Text> {
+    let refuse = |at: Option<usize>, what: &str| {
+        let before = &text.as_bytes()[..at.unwrap_or(0).min(text.len())];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        Failure::new("CONFIG_INVALID", format!("{what} in {name}:{line}"))
+    };
+    let table = DeTable::parse(text).map_err(|e| refuse(e.span().map(|s| s.start), e.message()))?;
+    let known = DeTable::parse(DEFAULTS).map_err(|e| refuse(None, e.message()))?;
+    if let Some((at, what)) = unknown_key(table.get_ref(), known.get_ref(), "") {
+        return Err(refuse(Some(at), &what));
+    }
+    toml::from_str(text).map_err(|e| refuse(e.span().map(|s| s.start), e.message()))
+}
+
+/// The first key that the reference file does not have: where, and which it has that looks most like it.
+fn unknown_key(table: &DeTable<'_>, known: &DeTable<'_>, path: &str) -> Option<(usize, String)> {
+    table.iter().find_map(|(key, value)| {
+        let (name, start) = (key.get_ref().as_ref(), key.span().start);
+        let Some((_, reference)) = known.iter().find(|(k, _)| k.get_ref().as_ref() == name) else {
+            let nearest = known.keys().map(|k| k.get_ref().as_ref());
+            let nearest = nearest.max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
+            let nearest = nearest.map(|near| format!("; did you mean \"{path}{near}\"?")).unwrap_or_default();
+            return Some((start, format!("unknown key \"{path}{name}\"{nearest}")));
+        };
+        match (value.get_ref(), reference.get_ref()) {
+            (DeValue::Table(inner), DeValue::Table(reference)) => {
+                unknown_key(inner, reference, &format!("{path}{name}."))
+            }
+            // A value of the wrong type is the deserialiser's to report.
+            _ => None,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(flags: &Flags, pairs: &[(&str, &str)], file: &str) -> Result<Config> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("c.toml"), file).unwrap();
+        let flags = Flags { config: Some("c.toml".into()), ..flags.clone() };
+        load(&flags, &Env::of(pairs), folder.path())
+    }
+
+    #[test]
+    fn a_flag_goes_before_a_variable_before_the_file_before_the_defaults() {
+        let file = "[server]\nlisten = \"127.0.0.1:2\"\n";
+        let flags = Flags { listen: Some("127.0.0.1:4".into()), ..Flags::default() };
+        let env = [("ORG_AI_LISTEN", "127.0.0.1:3")];
+        assert_eq!(config(&flags, &env, file).unwrap().listen, "127.0.0.1:4");
+        assert_eq!(config(&Flags::default(), &env, file).unwrap().listen, "127.0.0.1:3");
+        assert_eq!(config(&Flags::default(), &[("ORG_AI_LISTEN", "")], file).unwrap().listen, "127.0.0.1:2");
+        assert_eq!(config(&Flags::default(), &[], "").unwrap().listen, "127.0.0.1:8787");
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_line_and_the_nearest_one() {
+        for (file, message) in [
+            (
+                "[server]\n\nlistn = \"x\"\n",
+                "unknown key \"server.listn\"; did you mean \"server.listen\"? in c.toml:3",
+            ),
+            ("[[evry]]\n", "unknown key \"evry\"; did you mean \"server\"? in c.toml:1"),
+            ("\n[limts]\ncpu_ms = 1", "unknown key \"limts\"; did you mean \"limits\"? in c.toml:2"),
+        ] {
+            let failure = config(&Flags::default(), &[], file).unwrap_err();
+            assert_eq!((failure.message.as_str(), failure.exit as u8), (message, 10));
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_names_its_line() {
+        for (file, line) in
+            [("[server]\nlisten = 3\n", "c.toml:2"), ("a = = b", "c.toml:1"), ("[limits]\n\ncpu_ms = -1", "c.toml:3")]
+        {
+            let failure = config(&Flags::default(), &[], file).unwrap_err();
+            assert!(failure.message.ends_with(line), "{}", failure.message);
+            assert_eq!(failure.exit as u8, 10);
+        }
+    }
+
+    #[test]
+    fn odd_values_are_refused() {
+        assert_eq!(
+            config(&Flags::default(), &[("ORG_AI_ALLOW_PRIVATE_NETWORKS", "maybe")], "").unwrap_err().exit as u8,
+            10
+        );
+        assert_eq!(config(&Flags::default(), &[], "[limits]\nruns_max = 0\n").unwrap_err().exit as u8, 10);
+        assert_eq!(config(&Flags::default(), &[("ORG_AI_DEFAULT_NS", "ftp://x")], "").unwrap_err().exit as u8, 10);
+        assert!(
+            config(&Flags::default(), &[("ORG_AI_ALLOW_PRIVATE_NETWORKS", "true")], "").unwrap().allow_private_networks
+        );
+    }
+}
