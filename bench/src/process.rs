@@ -65,9 +65,8 @@ impl Ours {
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("stdout")?).read_line(&mut line)?;
         let start = begun.elapsed();
-        let first: Value = serde_json::from_str(&line).with_context(|| {
-            std::fs::read_to_string(data.with_extension("log")).unwrap_or_default()
-        })?;
+        let first: Value = serde_json::from_str(&line)
+            .with_context(|| std::fs::read_to_string(data.with_extension("log")).unwrap_or_default())?;
         let url = first["url"].as_str().context("url")?;
         let key = first["rootKey"].as_str().or(key).context("a key")?.to_owned();
         let address = url.trim_start_matches("http://").to_owned();

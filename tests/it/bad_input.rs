@@ -120,9 +120,7 @@ async fn a_guest_that_only_waits_is_stopped_by_the_clock() -> anyhow::Result<()>
 #[tokio::test]
 async fn memory_without_end_is_refused() -> anyhow::Result<()> {
     let server = with_echo().await?;
-    let component = code(
-        "(loop $l (br_if $l (i32.ne (memory.grow (i32.const 64)) (i32.const -1)))) (unreachable)",
-    );
+    let component = code("(loop $l (br_if $l (i32.ne (memory.grow (i32.const 64)) (i32.const -1)))) (unreachable)");
     fails_with(&server, component, "MEMORY_LIMIT").await?;
     Ok(())
 }
@@ -146,9 +144,7 @@ async fn a_trap_comes_back_with_its_backtrace() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_result_of_a_hundred_megabytes_is_refused() -> anyhow::Result<()> {
     let server = with_echo().await?;
-    let component = code(
-        "(drop (memory.grow (i32.const 1700))) (call $ok (i32.const 4096) (i32.const 104857600))",
-    );
+    let component = code("(drop (memory.grow (i32.const 1700))) (call $ok (i32.const 4096) (i32.const 104857600))");
     fails_with(&server, component, "OUTPUT_LIMIT").await?;
     Ok(())
 }
@@ -184,7 +180,10 @@ async fn an_input_above_a_megabyte_is_refused_and_leaves_no_row() -> anyhow::Res
     assert_eq!(refused.code(), "PAYLOAD_TOO_LARGE");
     let log = server.get("/api/actions-log?verb=invoke").await?.expect(200).body;
     assert_eq!(log["data"].as_array().map(Vec::len), Some(0), "{log}");
-    let body = server.request("POST", "/api/actions/echo").header("content-type", "application/json").body("x".repeat(3 << 20));
+    let body = server
+        .request("POST", "/api/actions/echo")
+        .header("content-type", "application/json")
+        .body("x".repeat(3 << 20));
     assert_eq!(crate::server::answer(body).await?.status, 413);
     still_serves(&server).await
 }
@@ -193,10 +192,8 @@ async fn an_input_above_a_megabyte_is_refused_and_leaves_no_row() -> anyhow::Res
 async fn a_full_disk_leaves_the_old_version_and_a_clear_error() -> anyhow::Result<()> {
     // A file system of its own, small enough to be filled.
     let mount = tempfile::TempDir::new()?;
-    let mounted = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"])
-        .arg(mount.path())
-        .status();
+    let mounted =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(mount.path()).status();
     anyhow::ensure!(mounted.is_ok_and(|s| s.success()), "this test mounts a small tmpfs: run it as root");
     let _unmount = Unmount(mount.path().to_owned());
     let server = Server::start_on(&mount.path().join("data"), &[], None)?;

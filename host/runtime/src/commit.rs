@@ -292,20 +292,30 @@ fn write_batch(object: &Inner, batch: Vec<(Queued, u32)>, path: &Path) -> Writte
     let mut written = Written::default();
     let mut notes = Vec::new();
     let mut freed = 0u32;
-    let mut store = object.store();
+    let mut guard = object.store();
+    let Some(store) = guard.as_mut() else {
+        for (queued, bytes) in batch {
+            freed = freed.saturating_add(bytes);
+            if let Queued::Change(change) = queued {
+                written.refused.push((change, crate::object::retired()));
+            }
+        }
+        object.free(freed);
+        return written;
+    };
     store.confirm(object.confirmed_seq());
     for (queued, bytes) in batch {
         freed = freed.saturating_add(bytes);
         match queued {
             Queued::Note(note) => notes.push(note),
             Queued::Change(change) => {
-                write_notes(object, &mut store, std::mem::take(&mut notes), path, &mut written);
-                write_change(object, &mut store, change, path, &mut written);
+                write_notes(object, store, std::mem::take(&mut notes), path, &mut written);
+                write_change(object, store, change, path, &mut written);
             }
         }
     }
-    write_notes(object, &mut store, notes, path, &mut written);
-    drop(store);
+    write_notes(object, store, notes, path, &mut written);
+    drop(guard);
     object.free(freed);
     object.tell_followers(&written.records);
     written

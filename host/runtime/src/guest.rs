@@ -209,6 +209,10 @@ impl Host for GuestHost {
         })
     }
 
+    fn leave(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(self.end_turn())
+    }
+
     fn log(&mut self, stream: LogStream, line: String) {
         let row =
             LogRow { action: self.running.id, ordinal: self.lines, at: self.object.node.now(), stream, text: line };

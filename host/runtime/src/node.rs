@@ -167,7 +167,8 @@ impl Node {
                 Ok(inner) if inner.is_retired() => {
                     let mut open = lock(&self.inner.open);
                     if open.peek(&id).is_some_and(|current| Arc::ptr_eq(current, &slot)) {
-                        // Whoever still holds it is refused; its file closes with the last of them.
+                        // Whoever still holds it is refused from here on.
+                        inner.close();
                         open.pop(&id);
                     }
                 }
@@ -185,7 +186,7 @@ impl Node {
         if let Some(slot) = open.get(&id) {
             return Ok(slot.clone());
         }
-        let closed = make_room(&mut open, self.inner.config.objects_open_max);
+        make_room(&mut open, self.inner.config.objects_open_max);
         if open.len() >= self.inner.config.objects_open_max * 2 {
             return Err(Fault::new(
                 FaultKind::Unavailable,
@@ -195,9 +196,6 @@ impl Node {
         }
         let slot = Slot::default();
         open.put(id, slot.clone());
-        drop(open);
-        // Closing files takes longer than the lock should be held.
-        drop(closed);
         Ok(slot)
     }
 
@@ -284,11 +282,11 @@ impl NodeInner {
     }
 }
 
-/// Takes idle objects out, the least recently used first, until there is a place for one more.
-fn make_room(open: &mut LruCache<ObjectId, Slot>, max: usize) -> Vec<Slot> {
+/// Closes idle objects, the least recently used first, until there is a place for one more. Their files are closed
+/// before anybody else can look: an object is opened again only after it was closed.
+fn make_room(open: &mut LruCache<ObjectId, Slot>, max: usize) {
     /// Objects looked at each time: a few busy old ones must not make every opening walk over all.
     const LOOKED_AT_MAX: usize = 64;
-    let mut closed = Vec::new();
     let mut looked_at = 0;
     while open.len() >= max && looked_at < LOOKED_AT_MAX {
         looked_at += 1;
@@ -297,13 +295,10 @@ fn make_room(open: &mut LruCache<ObjectId, Slot>, max: usize) -> Vec<Slot> {
         let idle = id != ROOT
             && Arc::strong_count(&slot) == 1
             && slot.get().is_none_or(|inner| Arc::strong_count(inner) == 1 && inner.is_idle());
-        if idle {
-            closed.push(slot);
-        } else {
+        if !idle {
             open.put(id, slot);
         }
     }
-    closed
 }
 
 /// The node's own key: seals secrets and vouches for compiled components. Made once, readable by the owner alone.

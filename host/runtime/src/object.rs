@@ -30,7 +30,8 @@ pub(crate) struct Inner {
     /// None for the root.
     pub(crate) parent: Option<Namespace>,
     pub(crate) epoch: u64,
-    store: Mutex<Store>,
+    /// None once the object was closed to be recovered: a file has one owner at a time.
+    store: Mutex<Option<Store>>,
     pub(crate) queue: Mutex<Queue>,
     /// Room in the queue, in bytes.
     pub(crate) room: Semaphore,
@@ -62,7 +63,7 @@ impl Inner {
             namespace: parts.namespace,
             parent: parts.parent,
             epoch: node.epoch,
-            store: Mutex::new(parts.store),
+            store: Mutex::new(Some(parts.store)),
             queue: Mutex::default(),
             room: Semaphore::new(node.config.object_queue_bytes_max as usize),
             node_room: node.room.clone(),
@@ -75,14 +76,20 @@ impl Inner {
         }
     }
 
-    /// The file. Held for microseconds, never across an await.
-    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
+    /// The file, while the object has it. Held for microseconds, never across an await.
+    pub(crate) fn store(&self) -> MutexGuard<'_, Option<Store>> {
         lock(&self.store)
+    }
+
+    /// Lets the file go, so that the object can be opened anew.
+    pub(crate) fn close(&self) {
+        drop(self.store().take());
     }
 
     /// Nobody would notice if it were closed. The caller has made sure that nobody holds a handle.
     pub(crate) fn is_idle(&self) -> bool {
-        lock(&self.queue).is_idle() && self.confirmed_seq() >= self.store().applied_seq()
+        lock(&self.queue).is_idle()
+            && self.store().as_ref().is_none_or(|store| self.confirmed_seq() >= store.applied_seq())
     }
 
     pub(crate) fn confirm(&self, seq: u64) {
@@ -178,7 +185,10 @@ impl Object {
     /// told before.
     pub(crate) async fn read<T>(&self, read: impl FnOnce(&mut Store) -> Result<T, store::Error>) -> Result<T, Fault> {
         self.flush().await?;
-        read(&mut self.inner.store()).map_err(|e| {
+        let mut store = self.inner.store();
+        let read = read(store.as_mut().ok_or_else(retired)?);
+        drop(store);
+        read.map_err(|e| {
             self.inner.retire_on_corrupt(&e);
             self.inner.fault_of(&e)
         })

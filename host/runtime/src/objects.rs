@@ -152,13 +152,14 @@ fn append_and_wait(node: &NodeInner, records: Vec<Arc<Record>>) -> Result<(), Fa
 
 /// Writes the file of one object out, so that the log may forget its records. Blocks.
 fn checkpoint(node: &NodeInner, object: &Inner) -> Result<(), store::Error> {
-    let mut store = object.store();
+    let mut guard = object.store();
+    let Some(store) = guard.as_mut() else { return Ok(()) };
     // Only what the log has: a file must not run ahead of it for longer than a commit takes.
     if object.confirmed_seq() < store.applied_seq() {
         return Ok(());
     }
     let seq = store.checkpoint()?;
-    drop(store);
+    drop(guard);
     node.log.checkpointed(object.id, seq);
     Ok(())
 }

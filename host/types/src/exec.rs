@@ -26,6 +26,12 @@ pub trait Host: Send {
     /// Every import call goes through here. The future may take as long as what was asked for.
     fn call(&mut self, call: Call) -> BoxFuture<'_, Reply>;
 
+    /// Called before anything leaves the host by a way that is no [`Call`] (an outgoing HTTP request): what the guest
+    /// wrote until now is durable when this answers (spec RUN-2). A fault: the request must not be made.
+    fn leave(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// A whole line, as soon as it was written.
     fn log(&mut self, stream: LogStream, line: String);
 
