@@ -89,7 +89,7 @@ pub(crate) trait Change: Send {
 }
 
 pub(crate) enum Queued {
-    Note(Note),
+    Note(Box<Note>),
     Change(Box<dyn Change>),
 }
 
@@ -307,7 +307,7 @@ fn write_batch(object: &Inner, batch: Vec<(Queued, u32)>, path: &Path) -> Writte
     for (queued, bytes) in batch {
         freed = freed.saturating_add(bytes);
         match queued {
-            Queued::Note(note) => notes.push(note),
+            Queued::Note(note) => notes.push(*note),
             Queued::Change(change) => {
                 write_notes(object, store, std::mem::take(&mut notes), path, &mut written);
                 write_change(object, store, change, path, &mut written);

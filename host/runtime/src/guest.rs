@@ -223,7 +223,7 @@ impl Host for GuestHost {
         match turn.logs.is_empty().then(|| self.object.try_take_room(note.bytes())).flatten() {
             Some(bytes) => {
                 drop(turn);
-                self.object.node.inner.committers.queue(&self.object.inner, Queued::Note(note), bytes);
+                self.object.node.inner.committers.queue(&self.object.inner, Queued::Note(Box::new(note)), bytes);
             }
             None => turn.logs.extend(note.logs),
         }

@@ -438,7 +438,7 @@ impl Object {
             Some(bytes) => bytes,
             None => self.take_room(note.bytes() as usize).await,
         };
-        self.node.inner.committers.queue(&self.inner, Queued::Note(note), bytes);
+        self.node.inner.committers.queue(&self.inner, Queued::Note(Box::new(note)), bytes);
     }
 }
 
@@ -508,7 +508,7 @@ impl Drop for Unfinished<'_> {
         let fault = Fault::new(FaultKind::Cancelled, "CALLER_GONE", "the caller went away before the run had ended");
         let note = ended(&running, &fault);
         if let Some(bytes) = self.object.try_take_room(note.bytes()) {
-            self.object.node.inner.committers.queue(&self.object.inner, Queued::Note(note), bytes);
+            self.object.node.inner.committers.queue(&self.object.inner, Queued::Note(Box::new(note)), bytes);
         }
     }
 }
