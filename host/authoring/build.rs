@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
-    for path in ["build.rs", "../../wit", "../../sdk-guest", "../../templates", "../../scripts/wasm-rust", "../../Cargo.lock"] {
+    for path in
+        ["build.rs", "../../wit", "../../sdk-guest", "../../templates", "../../scripts/wasm-rust", "../../Cargo.lock"]
+    {
         println!("cargo::rerun-if-changed={path}");
     }
     let package = wit_bindgen_go().expect("cargo names the folder of wit-bindgen-go, which this crate depends on");

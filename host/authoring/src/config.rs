@@ -74,9 +74,8 @@ pub(crate) fn parse(text: &str, dir: PathBuf) -> Result<Project, Complaint> {
     let fail = |span: Range<usize>, message: String| at(span.start, message);
 
     let name = FunctionName::parse(raw.name.get_ref()).map_err(|e| fail(raw.name.span(), e.to_string()))?;
-    let language = one_of(&raw.language, "language", Language::parse, &Language::ALL.map(Language::as_str)).map_err(
-        |(span, message)| fail(span, message),
-    )?;
+    let language = one_of(&raw.language, "language", Language::parse, &Language::ALL.map(Language::as_str))
+        .map_err(|(span, message)| fail(span, message))?;
     let kind = match &raw.kind {
         Some(kind) => one_of(kind, "kind", WorldKind::parse, &WorldKind::ALL.map(WorldKind::as_str))
             .map_err(|(span, message)| fail(span, message))?,
@@ -138,9 +137,8 @@ fn json_schema(schema: Spanned<toml::Value>, dir: &Path) -> Result<Json, (Range<
     let span = schema.span();
     let fail = |message: String| (span.clone(), message);
     let text = match schema.into_inner() {
-        toml::Value::String(path) if is_inside(Path::new(&path)) => {
-            std::fs::read_to_string(dir.join(&path)).map_err(|e| fail(format!("cannot read the schema {path:?}: {e}")))?
-        }
+        toml::Value::String(path) if is_inside(Path::new(&path)) => std::fs::read_to_string(dir.join(&path))
+            .map_err(|e| fail(format!("cannot read the schema {path:?}: {e}")))?,
         toml::Value::Table(table) => {
             serde_json::to_string(&table).map_err(|e| fail(format!("the schema is no JSON: {e}")))?
         }

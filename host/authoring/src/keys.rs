@@ -4,8 +4,7 @@ use toml::de::{DeTable, DeValue};
 
 const ROOT: &[&str] = &["name", "language", "kind", "build", "manifest"];
 const BUILD: &[&str] = &["entry", "world", "engine", "command", "output", "watch"];
-const MANIFEST: &[&str] =
-    &["description", "allow", "secrets", "env", "tmp", "assets", "input", "output", "limits"];
+const MANIFEST: &[&str] = &["description", "allow", "secrets", "env", "tmp", "assets", "input", "output", "limits"];
 const ALLOW: &[&str] = &["url", "methods", "private"];
 const SECRETS: &[&str] = &["name", "hosts"];
 const LIMITS: &[&str] = &["memory-mb", "cpu-ms", "timeout-ms"];

@@ -20,9 +20,24 @@ const PLACEHOLDER: &str = "my-function";
 
 const TEMPLATES: [Template; 7] = [
     Template { name: "rust", language: Language::Rust, description: "JSON in, JSON out, in Rust", folder: "rust-code" },
-    Template { name: "js", language: Language::JavaScript, description: "JSON in, JSON out, in JavaScript", folder: "js-code" },
-    Template { name: "ts", language: Language::TypeScript, description: "JSON in, JSON out, in TypeScript", folder: "ts-code" },
-    Template { name: "python", language: Language::Python, description: "JSON in, JSON out, in Python", folder: "python-code" },
+    Template {
+        name: "js",
+        language: Language::JavaScript,
+        description: "JSON in, JSON out, in JavaScript",
+        folder: "js-code",
+    },
+    Template {
+        name: "ts",
+        language: Language::TypeScript,
+        description: "JSON in, JSON out, in TypeScript",
+        folder: "ts-code",
+    },
+    Template {
+        name: "python",
+        language: Language::Python,
+        description: "JSON in, JSON out, in Python",
+        folder: "python-code",
+    },
     Template { name: "c", language: Language::C, description: "JSON in, JSON out, in C", folder: "c-code" },
     Template { name: "go", language: Language::Go, description: "JSON in, JSON out, in Go", folder: "go-code" },
     Template {

@@ -184,8 +184,12 @@ fn setup(tool: Tool, command: &mut Command, progress: &mut dyn Progress) -> Resu
 
 fn check_prerequisites(tool: Tool) -> Result<(), BuildError> {
     let (programs, install): (&[&str], &str) = match tool.source() {
-        Source::Npm(_) => (&["node", "npm"], "install Node.js 20 or later, for example: sudo apt-get install nodejs npm"),
-        Source::Pip(_) => (&["python3"], "install Python 3.10 or later, for example: sudo apt-get install python3 python3-venv"),
+        Source::Npm(_) => {
+            (&["node", "npm"], "install Node.js 20 or later, for example: sudo apt-get install nodejs npm")
+        }
+        Source::Pip(_) => {
+            (&["python3"], "install Python 3.10 or later, for example: sudo apt-get install python3 python3-venv")
+        }
     };
     for program in programs {
         if !is_on_path(program) {

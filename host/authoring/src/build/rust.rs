@@ -32,7 +32,8 @@ pub(super) fn compile(work: &Work<'_>, progress: &mut dyn Progress) -> Result<Ve
 /// The `.wasm` that one of cargo's messages says it made of this package.
 fn component_of(message: &str, manifest: &std::path::Path) -> Option<PathBuf> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
-    let is_ours = message["reason"] == "compiler-artifact" && message["manifest_path"].as_str()? == manifest.to_str()?;
+    let is_ours =
+        message["reason"] == "compiler-artifact" && message["manifest_path"].as_str()? == manifest.to_str()?;
     let files = message["filenames"].as_array().filter(|_| is_ours)?;
     files.iter().filter_map(|f| f.as_str()).find(|f| f.ends_with(".wasm")).map(PathBuf::from)
 }

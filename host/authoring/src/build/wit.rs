@@ -44,10 +44,7 @@ pub(super) fn widen(work: &Work<'_>, wit: &Wit, imports: &[&str]) -> Result<Wit,
     read(dir, |resolve, root| resolve.select_world(&[root], Some("guest")))
 }
 
-fn read(
-    dir: PathBuf,
-    select: impl FnOnce(&Resolve, PackageId) -> anyhow::Result<WorldId>,
-) -> Result<Wit, BuildError> {
+fn read(dir: PathBuf, select: impl FnOnce(&Resolve, PackageId) -> anyhow::Result<WorldId>) -> Result<Wit, BuildError> {
     let mut resolve = Resolve::default();
     let refuse = |e: anyhow::Error| BuildError::Component(format!("the WIT in {} is not usable: {e:#}", dir.display()));
     let (root, _) = resolve.push_dir(&dir).map_err(refuse)?;
