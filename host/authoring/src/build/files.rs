@@ -8,7 +8,7 @@ use types::AssetFile;
 /// What tools leave behind; never a source.
 const GENERATED: [&str; 6] = ["target", "node_modules", "__pycache__", ".venv", ".git", "zig-out"];
 /// A project with more is no longer hashed in a blink, and holds something that is not source.
-const FILES_MAX: usize = 10_000;
+pub(super) const FILES_MAX: usize = 10_000;
 const ASSET_FILES_MAX: usize = 1_000;
 const ASSET_BYTES_MAX: u64 = 32 << 20;
 /// Goes up when a build makes other bytes from the same source.
