@@ -2,7 +2,7 @@
 
 use crate::common::{Random, append, at, copy_store, dump_copy, event, object, open_object, path_of, write_turn};
 use commit_log::{CommitLog, Config, LocalLog};
-use org_ai_store::{Options, Store};
+use org_ai_store::{Error, Options, Store};
 use rusqlite::types::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -203,4 +203,28 @@ fn a_file_built_from_the_log_alone_says_the_same() {
             assert!(found["events"].len() > 10);
         }
     }
+}
+
+#[test]
+fn a_torn_new_file_is_noticed_at_opening_whatever_its_size() {
+    let scene = Scene::new(0, 12);
+    let main = fs::read(&scene.path).unwrap();
+    for page in 0..main.len() / 4096 {
+        let mut torn = main.clone();
+        torn[page * 4096 + 200..(page + 1) * 4096].fill(0);
+        fs::write(&scene.path, &torn).unwrap();
+        let opened = Store::open(&scene.path, object(1), &Options::STANDARD);
+        let is_same = torn == main;
+        assert!(is_same || matches!(opened, Err(Error::Corrupt(_))), "page {page}: {:?}", opened.err());
+    }
+}
+
+#[test]
+fn the_wal_of_a_lost_file_is_not_taken_for_that_of_a_new_one() {
+    let scene = Scene::new(10, 20);
+    fs::remove_file(&scene.path).unwrap();
+    assert!(scene.wal().exists());
+    let store = Store::open(&scene.path, object(1), &Options::STANDARD).unwrap();
+    assert_eq!(store.applied_seq(), 0);
+    store.integrity_check().unwrap();
 }
