@@ -42,24 +42,23 @@ fn spread(values: &[f64], unit: &str, digits: usize) -> String {
 }
 
 const GREET: &str = r#"{"input":{"name":"Ann"}}"#;
-const PRICE: &str = r#"{"input":{"item":"tea","quantity":3}}"#;
 
 /// Calls over HTTP of a Rust and a JavaScript function, against workerd's hello-world.
 async fn invoke() -> anyhow::Result<Vec<Row>> {
     let dir = TempDir::new()?;
     let ours = Ours::start(&dir.path().join("data"), None)?;
     ours.deploy("hello", &guest("hello"))?;
-    ours.deploy("price", &guest("price"))?;
+    ours.deploy("greet", &guest("greet"))?;
     let peer = Workerd::start("hello.capnp").await?;
     let hello = ours.request("POST", "/api/actions/hello", None, GREET);
-    let price = ours.request("POST", "/api/actions/price", None, PRICE);
+    let greet = ours.request("POST", "/api/actions/greet", None, GREET);
     let theirs = Request::new(&peer.process.address, "GET", "/", &[], "");
     let (mut rust, mut js, mut base) = (Vec::new(), Vec::new(), Vec::new());
     let (mut rust1, mut base1) = (Vec::<Seen>::new(), Vec::<Seen>::new());
     for _ in 0..ROUNDS {
         rust.push(load(&hello, 64, SECONDS).await?.per_second);
         base.push(load(&theirs, 64, SECONDS).await?.per_second);
-        js.push(load(&price, 64, SECONDS).await?.per_second);
+        js.push(load(&greet, 64, SECONDS).await?.per_second);
         rust1.push(load(&hello, 1, SECONDS).await?);
         base1.push(load(&theirs, 1, SECONDS).await?);
     }
@@ -98,7 +97,7 @@ async fn restart() -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (figure, name, body) in [
         ("first call after a restart, Rust, above a warm one", "hello", GREET),
-        ("first call after a restart, JavaScript, above a warm one", "price", PRICE),
+        ("first call after a restart, JavaScript, above a warm one", "greet", GREET),
     ] {
         let dir = TempDir::new()?;
         let data = dir.path().join("data");
@@ -227,14 +226,13 @@ async fn first_write() -> anyhow::Result<Vec<Row>> {
     for _ in 0..3 {
         let dir = TempDir::new()?;
         let ours = Ours::start(&dir.path().join("data"), None)?;
-        // `order` emits an event, so its answer waits until that is durable.
-        ours.deploy("order", &guest("order"))?;
-        ours.deploy("price", &guest("price"))?;
+        // `journal` emits an event, so its answer waits until that is durable.
+        ours.deploy("journal", &guest("journal"))?;
         register(&ours, OBJECTS).await?;
-        let body = r#"{"input":{"item":"tea","quantity":3}}"#;
+        let body = r#"{"input":{"text":"first"}}"#;
         let mut connection = Connection::open(&ours.process.address).await?;
         for n in 0..OBJECTS {
-            let request = ours.request("POST", "/api/actions/order", Some(&namespace(n)), body);
+            let request = ours.request("POST", "/api/actions/journal", Some(&namespace(n)), body);
             let begun = Instant::now();
             let (status, answer) = connection.call(&request.bytes).await?;
             ensure!(status == 200, "{status} {}", String::from_utf8_lossy(&answer));

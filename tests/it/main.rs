@@ -6,5 +6,6 @@ mod server;
 
 mod bad_input;
 mod golden;
+mod guests;
 mod tidy;
 mod versions;
