@@ -4,8 +4,8 @@
 //! knows records and objects, nothing of SQLite or of what a record means. [`CommitLog`] is the seam: [`LocalLog`]
 //! keeps segments in a folder, [`MemoryLog`] stands in for it in tests.
 //!
-//! Layout: [`frame`](self) (the bytes), `segment` (one file), `index` (which record lies where), `flusher` (the thread
-//! that writes), `local` (opening and reading), `memory`.
+//! Layout: `frame` (the bytes), `segment` (one file), `scan` (what a folder holds), `index` (which record lies where),
+//! `flusher` (the thread that writes), `local` (opening and reading), `memory`.
 
 mod error;
 pub use error::Error;

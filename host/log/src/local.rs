@@ -123,7 +123,12 @@ impl CommitLog for LocalLog {
         {
             tracing::error!("the commit log's thread panicked");
         }
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Said aloud: a process that is just being started from this one holds a copy of the descriptor for a moment.
+        if let Some(lock) = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take()
+            && let Err(error) = lock.unlock()
+        {
+            tracing::warn!(%error, "the commit log's folder stays locked until this process ends");
+        }
     }
 }
 

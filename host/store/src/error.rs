@@ -7,6 +7,9 @@ use types::ObjectId;
 pub enum Error {
     #[error("the object's file is damaged: {0}")]
     Corrupt(String),
+    /// A power cut left a new file in part. It was in no checkpoint, so the log has all that it ever had.
+    #[error("the object's file was never synced and is not what was written")]
+    Torn,
     #[error("the object's file is full, or the disk is")]
     Full,
     #[error("the object's file was written by a newer server: it has schema {found}, this server knows {supported}")]

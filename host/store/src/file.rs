@@ -6,7 +6,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use types::Faults;
@@ -108,26 +108,28 @@ fn look(path: &Path) -> Result<Found, Error> {
         let mut bytes = Vec::with_capacity(template.len());
         File::open(path)?.take(template.len() as u64 + 1).read_to_end(&mut bytes)?;
         if bytes != template {
-            return Err(Error::Corrupt("it was never synced and is not what was written".into()));
+            return Err(Error::Torn);
         }
     }
     Ok(Found::New)
 }
 
-/// Writes a new file, without a sync. What a lost file left behind must not be taken for its own.
+/// Writes a new file, without a sync. A process that dies in the middle leaves none: it gets its name when it is whole.
+/// What a lost file left behind must not be taken for its own.
 fn create(path: &Path) -> Result<(), Error> {
     remove_beside(path)?;
-    let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
+    let unnamed = beside(path, "-new");
+    let made = match fs::write(&unnamed, template::bytes()?) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
             }
-            OpenOptions::new().write(true).create_new(true).open(path)?
+            fs::write(&unnamed, template::bytes()?)
         }
-        other => other?,
+        other => other,
     };
-    if let Err(error) = file.write_all(template::bytes()?) {
-        let _ = fs::remove_file(path);
+    if let Err(error) = made.and_then(|()| fs::rename(&unnamed, path)) {
+        let _ = fs::remove_file(&unnamed);
         return Err(error.into());
     }
     Ok(())

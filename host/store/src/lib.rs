@@ -83,8 +83,8 @@ impl Store {
     /// Opens a file, or makes it. It is migrated if it is older than this server.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] when it is damaged as far as can be seen at a look (see [`Reader::integrity_check`]),
-    /// [`Error::Newer`], [`Error::WrongObject`], [`Error::Full`].
+    /// [`Error::Corrupt`] or [`Error::Torn`] when it is damaged as far as can be seen at a look (see
+    /// [`Reader::integrity_check`]), [`Error::Newer`], [`Error::WrongObject`], [`Error::Full`].
     pub fn open(path: &Path, object: ObjectId, options: &Options) -> Result<Self, Error> {
         let opened = file::open(path, options)?;
         let state = State::read(&opened.connection)?;

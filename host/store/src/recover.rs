@@ -39,7 +39,7 @@ const WAL_BYTES_MAX: u64 = 16 << 20;
 /// 3. Hand back what the file has and the log has not.
 ///
 /// # Errors
-/// [`Error::Corrupt`] when the file is damaged and the log alone cannot rebuild it; nothing is removed then.
+/// [`Error::Corrupt`] or [`Error::Torn`] when the file is damaged and the log alone cannot rebuild it; nothing is removed then.
 /// [`Error::Gap`] when the file is older than what the log retains.
 pub fn recover(path: &Path, object: ObjectId, options: &Options, log: Retained<'_>) -> Result<Recovered, Error> {
     let is_whole_in_log = log.tail == Some(1);
@@ -48,12 +48,30 @@ pub fn recover(path: &Path, object: ObjectId, options: &Options, log: Retained<'
     }
     let (mut store, was_rebuilt) = match open_checked(path, object, options) {
         Ok(store) => (store, false),
-        Err(Error::Corrupt(what)) if is_whole_in_log => {
-            tracing::warn!(%object, %what, "an object's file is built anew from the log");
+        Err(error) => {
+            let can_be_rebuilt = match &error {
+                // Without a record in the log there never was one.
+                Error::Torn => is_whole_in_log || log.tail.is_none(),
+                Error::Corrupt(_) => is_whole_in_log,
+                Error::Full
+                | Error::Newer { .. }
+                | Error::Busy
+                | Error::WrongObject { .. }
+                | Error::Gap { .. }
+                | Error::OldEpoch { .. }
+                | Error::Number { .. }
+                | Error::TurnFailed
+                | Error::Log(_)
+                | Error::Io(_)
+                | Error::Sqlite(_) => false,
+            };
+            if !can_be_rebuilt {
+                return Err(error);
+            }
+            tracing::warn!(%object, %error, "an object's file is built anew from the log");
             file::remove(path)?;
             (Store::open(path, object, options)?, true)
         }
-        Err(error) => return Err(error),
     };
     let missing = if log.head.is_some_and(|head| head > store.applied_seq()) {
         (log.replay)(store.applied_seq()).map_err(Error::Log)?

@@ -216,6 +216,16 @@ fn a_folder_in_use_names_who_has_it() {
 }
 
 #[test]
+fn a_closed_log_gives_its_folder_back_although_a_starting_process_has_its_descriptors() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path());
+    let inherited = log.lock.lock().unwrap().as_ref().unwrap().try_clone().unwrap();
+    log.close();
+    open(folder.path());
+    drop(inherited);
+}
+
+#[test]
 fn a_full_disk_refuses_cleanly_and_the_log_goes_on_when_there_is_space() {
     let folder = tempfile::tempdir().unwrap();
     let faults = Faults::between("log.before-write", 2, 3, || Err(std::io::ErrorKind::StorageFull.into()));
