@@ -31,6 +31,12 @@ const BUSY_RETRY: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
+    /// Apart, so that results which could be a problem stay small.
+    more: Box<More>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct More {
     code: String,
     message: String,
     details: Option<Json>,
@@ -59,14 +65,8 @@ struct Inner<'a> {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code: code.to_owned(),
-            message: message.into(),
-            details: None,
-            action: None,
-            headers: Vec::new(),
-        }
+        let more = More { code: code.to_owned(), message: message.into(), ..More::default() };
+        Self { status, more: Box::new(more) }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -98,12 +98,15 @@ impl Problem {
 
     /// How a run ended that did not end well.
     pub(crate) fn of_run(action: Option<Id>, fault: Fault) -> Self {
-        Self { action, ..Self::of(fault, Origin::Run) }
+        let mut problem = Self::of(fault, Origin::Run);
+        problem.more.action = action;
+        problem
     }
 
     fn of(fault: Fault, origin: Origin) -> Self {
         let status = status(fault.kind, &fault.code, origin);
-        let mut problem = Self { details: fault.details, ..Self::new(status, &fault.code, fault.message) };
+        let mut problem = Self::new(status, &fault.code, fault.message);
+        problem.more.details = fault.details;
         if status == StatusCode::FORBIDDEN && matches!(origin, Origin::Host) && fault.kind == FaultKind::Forbidden {
             // Spec AUT-14.
             let value = HeaderValue::from_static("Bearer error=\"insufficient_scope\"");
@@ -117,7 +120,7 @@ impl Problem {
 
     #[must_use]
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.more.headers.push((name, value));
         self
     }
 
@@ -128,10 +131,10 @@ impl Problem {
     /// The whole body.
     pub(crate) fn body(&self, request_id: &str) -> Bytes {
         let inner = Inner {
-            code: &self.code,
-            message: &self.message,
-            details: self.details.as_ref(),
-            action_id: self.action.map(|id| id.to_string()),
+            code: &self.more.code,
+            message: &self.more.message,
+            details: self.more.details.as_ref(),
+            action_id: self.more.action.map(|id| id.to_string()),
             request_id,
         };
         serde_json::to_vec(&Body { error: inner }).expect("our own types serialise to JSON").into()
@@ -139,7 +142,7 @@ impl Problem {
 
     /// Into an answer that has headers already.
     pub(crate) fn write(self, headers: &mut HeaderMap) {
-        for (name, value) in self.headers {
+        for (name, value) in self.more.headers {
             headers.insert(name, value);
         }
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
