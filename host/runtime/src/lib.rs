@@ -24,6 +24,7 @@ mod history;
 mod keys;
 pub use keys::NewKey;
 mod objects;
+pub use store::{ActionFilter, EventFilter, LogEntry, LogFilter, Page};
 mod secrets;
 
 mod blobs;

@@ -1,0 +1,136 @@
+//! Reading what a request carries: bounded in size and in patience, JSON checked once.
+
+use crate::config::limits;
+use crate::problem::Problem;
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt};
+use http::{HeaderMap, StatusCode, header};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use std::io::Read;
+use std::time::Duration;
+use types::{Json, JsonError};
+
+/// The whole of a JSON body; empty when there is none.
+///
+/// # Errors
+/// 413, 415 (not JSON, an unknown encoding), 408 (a pause longer than `idle`), 400 (broken off, not UTF-8).
+pub(crate) async fn read(headers: &HeaderMap, body: Body, idle: Duration) -> Result<String, Problem> {
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > limits::BODY_BYTES_MAX as u64) {
+        return Err(too_large());
+    }
+    if body.is_end_stream() {
+        return Ok(String::new());
+    }
+    must_be_json(headers)?;
+    let gzipped = is_gzipped(headers)?;
+    let bytes = collect(body, idle).await?;
+    let bytes = if gzipped { gunzip(&bytes)? } else { Vec::from(bytes) };
+    String::from_utf8(bytes).map_err(|_| Problem::bad_request("the body is not UTF-8"))
+}
+
+/// A JSON document of ours: 400 when it is no JSON, 422 when it is not the document that is wanted.
+pub(crate) fn document<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    if text.trim().is_empty() {
+        return Err(Problem::bad_request("the body is empty; a JSON object is needed"));
+    }
+    json(text)?;
+    serde_json::from_str(text).map_err(|e| Problem::validation(format!("the body is not what is needed: {e}")))
+}
+
+/// # Errors
+/// 400, naming the rule.
+pub(crate) fn json(text: &str) -> Result<Json, Problem> {
+    Json::parse(text).map_err(|e| match e {
+        JsonError::Syntax(_) | JsonError::DuplicateKey(_) | JsonError::TooDeep | JsonError::KeyTooLong => {
+            Problem::bad_request(format!("the body cannot be read: {e}"))
+        }
+    })
+}
+
+/// The body piece by piece, for what is too large for memory: at most `bytes_max`, and no pause longer than `idle`.
+pub(crate) fn pieces(body: Body, bytes_max: u64, idle: Duration) -> impl Stream<Item = Result<Bytes, Problem>> + Send {
+    futures::stream::try_unfold((body.into_data_stream(), 0u64), move |(mut stream, read)| async move {
+        let next = tokio::time::timeout(idle, stream.next()).await.map_err(|_| paused(idle))?;
+        let Some(piece) = next else { return Ok(None) };
+        let piece = piece.map_err(|_| Problem::bad_request("the body broke off"))?;
+        let read = read + piece.len() as u64;
+        if read > bytes_max {
+            return Err(Problem::too_large(format!("the body is larger than {} MiB", bytes_max >> 20)));
+        }
+        Ok(Some((piece, (stream, read))))
+    })
+}
+
+fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let kind = value.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(unsupported(if kind.is_empty() {
+        "a body needs Content-Type: application/json".to_owned()
+    } else {
+        format!("the body is {kind}; send JSON with Content-Type: application/json")
+    }))
+}
+
+fn is_gzipped(headers: &HeaderMap) -> Result<bool, Problem> {
+    match headers.get(header::CONTENT_ENCODING).map(|v| v.to_str().unwrap_or("?").to_ascii_lowercase()).as_deref() {
+        None | Some("identity") => Ok(false),
+        Some("gzip" | "x-gzip") => Ok(true),
+        Some(_) => Err(unsupported("the body's Content-Encoding is not known; send it plain or as gzip".to_owned())),
+    }
+}
+
+pub(crate) fn unsupported(message: String) -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message)
+}
+
+async fn collect(mut body: Body, idle: Duration) -> Result<Bytes, Problem> {
+    let mut first = Bytes::new();
+    let mut all: Option<BytesMut> = None;
+    while let Some(frame) = tokio::time::timeout(idle, body.frame()).await.map_err(|_| paused(idle))? {
+        let frame = frame.map_err(|_| Problem::bad_request("the body broke off"))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        let before = all.as_ref().map_or(first.len(), BytesMut::len);
+        if before + piece.len() > limits::BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        match &mut all {
+            Some(all) => all.extend_from_slice(&piece),
+            // Nearly every body comes in one piece.
+            None if first.is_empty() => first = piece,
+            None => {
+                let mut joined = BytesMut::with_capacity(2 * (first.len() + piece.len()));
+                joined.extend_from_slice(&first);
+                joined.extend_from_slice(&piece);
+                all = Some(joined);
+            }
+        }
+    }
+    Ok(all.map_or(first, BytesMut::freeze))
+}
+
+/// The limit is on what comes out: a small body can unpack into a large one.
+fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
+    let mut out = Vec::new();
+    let mut reader = flate2::read::GzDecoder::new(bytes).take(limits::BODY_BYTES_MAX as u64 + 1);
+    reader
+        .read_to_end(&mut out)
+        .map_err(|_| Problem::bad_request("the body is not gzip, as its Content-Encoding says"))?;
+    if out.len() > limits::BODY_BYTES_MAX { Err(too_large()) } else { Ok(out) }
+}
+
+fn too_large() -> Problem {
+    Problem::too_large(format!("the body is larger than {} MiB", limits::BODY_BYTES_MAX >> 20))
+}
+
+fn paused(idle: Duration) -> Problem {
+    let message = format!("nothing came of the request's body for {} s", idle.as_secs());
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", message)
+}

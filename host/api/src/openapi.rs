@@ -1,0 +1,50 @@
+//! The OpenAPI document: gathered from the handlers, so that it says what they do.
+
+use crate::handlers::{actions, actions_log, events, functions, index, keys, logs, objects, secrets, status};
+use crate::views;
+use std::sync::OnceLock;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "org.ai",
+        description = "Durable objects that run functions as sandboxed WebAssembly components. A URL names an object; on a loopback host the header DO-Namespace does.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    paths(
+        status::health, status::ready,
+        index::index, index::openapi, index::whoami,
+        actions::list, actions::show, actions::invoke,
+        actions_log::list, actions_log::show, actions_log::cancel,
+        functions::list, functions::deploy, functions::show, functions::versions, functions::rollback,
+        functions::remove, logs::read,
+        keys::list, keys::create, keys::revoke,
+        secrets::list, secrets::store, secrets::remove,
+        objects::list, objects::create,
+        events::list,
+    ),
+    components(schemas(views::ErrorBody)),
+    modifiers(&Credentials),
+    security(("bearer" = []), ("apiKey" = []))
+)]
+struct Document;
+
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_with(Default::default);
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key: sk_…")).build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key")));
+        components.add_security_scheme("apiKey", key);
+    }
+}
+
+/// Written once in the life of the process.
+pub(crate) fn json() -> &'static str {
+    static JSON: OnceLock<String> = OnceLock::new();
+    JSON.get_or_init(|| Document::openapi().to_pretty_json().expect("the document serialises to JSON"))
+}

@@ -1,0 +1,109 @@
+//! The router over a real node with a scripted executor: HTTP in, HTTP out.
+
+mod functions;
+mod hostile;
+mod invoke;
+mod objects;
+mod routes;
+mod sockets;
+
+use crate::Config;
+use axum::Router;
+use axum::body::Body;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use testkit::{ScriptedExecutor, TestNode, completed, failed};
+use tower::ServiceExt;
+use types::{Fault, FaultKind, Id};
+
+/// A node with a few functions deployed, and a key that may do everything.
+struct Server {
+    router: Router,
+    test: TestNode,
+    config: Config,
+    key: String,
+    _dir: tempfile::TempDir,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    #[track_caller]
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("{} {:?} is no JSON", self.status, self.text))
+    }
+
+    fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+    }
+}
+
+fn executor() -> ScriptedExecutor {
+    let executor = ScriptedExecutor::new();
+    executor.on("echo", |job, _| async move { completed(&job.input.to_value()) });
+    executor.on("talk", |job, mut host| async move {
+        host.log(types::LogStream::Stdout, format!("said {}", job.input));
+        completed(&Value::Null)
+    });
+    executor.on("hang", |_, _| std::future::pending());
+    executor.on("fault", |job, _| async move {
+        let name = job.input.to_value();
+        let kind = FaultKind::ALL.into_iter().find(|k| serde_json::to_value(k).unwrap() == name);
+        failed(Fault::new(kind.unwrap_or(FaultKind::Failed), "OF_THE_FUNCTION", "as asked"))
+    });
+    executor
+}
+
+impl Server {
+    async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let test = TestNode::open(&dir.path().join("data"), executor()).await.unwrap();
+        let root = test.root().await.unwrap();
+        for name in ["echo", "talk", "hang", "fault"] {
+            test.deploy(&root, name, &format!("scripted:{name}")).await.unwrap();
+        }
+        let mut config = Config::standard(dir.path().to_owned());
+        change(&mut config);
+        let router = crate::router(test.node.clone(), config.clone());
+        let key = test.root_key.as_ref().unwrap().reveal().to_owned();
+        Self { router, test, config, key, _dir: dir }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    /// With the root key, to localhost.
+    fn request(&self, method: &str, uri: &str) -> http::request::Builder {
+        anonymous(method, uri).header("authorization", format!("Bearer {}", self.key))
+    }
+
+    async fn get(&self, uri: &str) -> Answer {
+        self.send(self.request("GET", uri).body(Body::empty()).unwrap()).await
+    }
+
+    async fn call(&self, method: &str, uri: &str, json: &str) -> Answer {
+        let request = self.request(method, uri).header("content-type", "application/json");
+        self.send(request.body(Body::from(json.to_owned())).unwrap()).await
+    }
+}
+
+fn anonymous(method: &str, uri: &str) -> http::request::Builder {
+    Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(uri).header("host", "localhost:8787")
+}
