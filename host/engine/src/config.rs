@@ -88,6 +88,8 @@ fn pool(config: &Config) -> PoolingAllocationConfig {
         .total_core_instances(runs.saturating_mul(CORE_INSTANCES_PER_RUN))
         .total_memories(runs.saturating_mul(MEMORIES_PER_RUN))
         .total_tables(runs.saturating_mul(TABLES_PER_RUN))
+        .max_memories_per_module(MEMORIES_PER_RUN)
+        .max_tables_per_module(TABLES_PER_RUN)
         .table_elements(ELEMENTS_PER_TABLE)
         .max_memory_size(usize::try_from(config.memory_bytes_max).unwrap_or(usize::MAX))
         .linear_memory_keep_resident(RESIDENT_BYTES)

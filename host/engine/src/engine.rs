@@ -43,6 +43,8 @@ pub struct Inner {
     loaded: moka::sync::Cache<Hash, Arc<Loaded>>,
     gate: Semaphore,
     waiting: AtomicU32,
+    /// Components compiled since the start, which a restart with a full cache keeps at zero.
+    pub compiled: AtomicU32,
 }
 
 impl Engine {
@@ -59,8 +61,20 @@ impl Engine {
         let gate = Semaphore::new(config.instances_max as usize);
         let outside = Outside::new(&config);
         let offered = OFFERED.iter().map(|name| (*name).to_owned()).collect();
-        let waiting = AtomicU32::new(0);
-        Ok(Self(Arc::new(Inner { config, wasmtime, linker, offered, disk, ticker, outside, loaded, gate, waiting })))
+        let (waiting, compiled) = (AtomicU32::new(0), AtomicU32::new(0));
+        Ok(Self(Arc::new(Inner {
+            config,
+            wasmtime,
+            linker,
+            offered,
+            disk,
+            ticker,
+            outside,
+            loaded,
+            gate,
+            waiting,
+            compiled,
+        })))
     }
 
     #[cfg(test)]
@@ -110,6 +124,13 @@ pub const OFFERED: [&str; 38] = [
     "wasi:sockets/udp",
     "wasi:sockets/udp-create-socket",
 ];
+
+#[cfg(test)]
+impl Inner {
+    pub fn compiled(&self) -> u32 {
+        self.compiled.load(Relaxed)
+    }
+}
 
 impl Inner {
     /// Loads it if it is not loaded. Whoever asks for the same one meanwhile waits for the first. May compile, so call

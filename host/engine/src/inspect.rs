@@ -68,13 +68,28 @@ pub fn check_bytes(bytes: &[u8], bytes_max: u64) -> Result<(), Fault> {
 pub fn unknown_imports(ty: &ComponentType, engine: &wasmtime::Engine, offered: &[String]) -> Vec<String> {
     let offered: BTreeSet<&str> = offered.iter().map(|name| unversioned(name)).collect();
     ty.imports(engine)
+        .filter(|(name, import)| !offered.contains(unversioned(name)) && !is_types_only(&import.ty, engine))
         .map(|(name, _)| name)
-        .filter(|name| !offered.contains(unversioned(name)))
         .map(|name| match nearest(unversioned(name), offered.iter().copied()) {
             Some(known) => format!("`{name}` (the nearest that is offered: `{known}`)"),
             None => format!("`{name}`"),
         })
         .collect()
+}
+
+/// An interface of the component's own that only has types: there is nothing in it to offer.
+fn is_types_only(item: &ComponentItem, engine: &wasmtime::Engine) -> bool {
+    match item {
+        ComponentItem::Type(_) => true,
+        ComponentItem::ComponentInstance(instance) => {
+            instance.exports(engine).all(|(_, export)| matches!(export.ty, ComponentItem::Type(_)))
+        }
+        ComponentItem::ComponentFunc(_)
+        | ComponentItem::CoreFunc(_)
+        | ComponentItem::Module(_)
+        | ComponentItem::Component(_)
+        | ComponentItem::Resource(_) => false,
+    }
 }
 
 fn unversioned(name: &str) -> &str {

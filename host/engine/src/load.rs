@@ -31,6 +31,7 @@ fn compile(inner: &Inner, disk: &DiskCache, file: &ComponentFile) -> Result<Comp
     let bytes = read(file, inner.config.component_bytes_max)?;
     inspect::check_bytes(&bytes, inner.config.component_bytes_max)?;
     let component = Component::from_binary(&inner.wasmtime, &bytes).map_err(|error| invalid(&error))?;
+    inner.compiled.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     // Refused before it is kept: what nobody can run needs no place in the cache.
     link(inner, &component)?;
     disk.store(&component, &file.hash);

@@ -311,10 +311,8 @@ pub fn to_json(ty: &Ty, val: &Val) -> Option<Value> {
         (Ty::Int(_), Val::S64(value)) => (*value).into(),
         (Ty::Int(_), Val::U64(value)) => (*value).into(),
         // The shortest text that reads back as the same f32, not its f64 neighbour with nine more digits.
-        (Ty::F32, Val::Float32(value)) => value
-            .is_finite()
-            .then(|| serde_json::from_str(&format!("{value:?}")).ok())
-            .unwrap_or_else(|| Some(not_finite(f64::from(*value))))?,
+        (Ty::F32, Val::Float32(value)) if value.is_finite() => serde_json::from_str(&format!("{value:?}")).ok()?,
+        (Ty::F32, Val::Float32(value)) => not_finite(f64::from(*value)),
         (Ty::F64, Val::Float64(value)) => Number::from_f64(*value).map_or_else(|| not_finite(*value), Value::Number),
         (Ty::Char, Val::Char(value)) => value.to_string().into(),
         (Ty::String, Val::String(value)) => value.clone().into(),
