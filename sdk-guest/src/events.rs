@@ -16,10 +16,6 @@ pub fn emit(event: &str, data: &impl Serialize, source: Option<&str>) -> Result<
 ///
 /// # Errors
 /// Fault `timeout` after `timeout_ms`.
-pub fn wait_for<T: DeserializeOwned>(
-    event: &str,
-    filter: Option<&str>,
-    timeout_ms: Option<u64>,
-) -> Result<T, Fault> {
+pub fn wait_for<T: DeserializeOwned>(event: &str, filter: Option<&str>, timeout_ms: Option<u64>) -> Result<T, Fault> {
     json::value(&raw::wait_for(event, filter, timeout_ms)?)
 }

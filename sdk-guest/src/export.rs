@@ -14,7 +14,7 @@ macro_rules! export_code {
                 }
             }
 
-            $crate::worlds::code::export!(Guest with_types_in $crate::worlds::code);
+    $crate::worlds::code::export!(Guest with_types_in $crate::worlds::code);
         };
     };
 }

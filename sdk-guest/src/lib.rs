@@ -38,4 +38,3 @@ pub mod timers;
 pub mod worker;
 
 pub use bindings::org_ai::types::types::{Fault, FaultKind, Json, ThingRef};
-

@@ -14,7 +14,8 @@ const ASSET_BYTES_MAX: u64 = 32 << 20;
 /// Goes up when a build makes other bytes from the same source.
 const RECIPE: &str = "1";
 
-/// A hash, in hex, of everything a build of this project depends on: equal fingerprints mean equal components.
+/// A hash, in hex, of everything of this project and of us that a build depends on: with equal fingerprints and the same
+/// Rust compiler, a build would give the same component.
 ///
 /// # Errors
 /// When a file cannot be read, or there are more than 10,000.
