@@ -17,9 +17,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("world", &[]),
     ("engine", &["types", "world"]),
     ("runtime", &["types", "commit-log", "store", "auth"]),
-    ("api", &["types", "store", "auth", "runtime"]),
+    ("api", &["types", "auth", "runtime"]),
     ("authoring", &["types"]),
-    ("testkit", &["types", "commit-log", "runtime"]),
+    ("testkit", &["types", "commit-log", "auth", "runtime"]),
     ("cli", &["types", "commit-log", "store", "engine", "auth", "runtime", "api", "authoring"]),
 ];
 

@@ -8,6 +8,7 @@ use crate::node::Node;
 use crate::object::{Object, fault_of};
 pub use auth::NewKey;
 use auth::{Credential, Key, Refusal};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use types::{Fault, FaultKind, Hash, Id, Identity, KeyRow, ObjectId, Row};
 
@@ -18,12 +19,30 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(10);
 /// Keys ever made in one object: revoked ones stay on record.
 const KEYS_MAX: u32 = store::PAGE_MAX;
 
-/// Who was recognised at which object lately. Emptied by every revocation.
-pub(crate) struct Credentials(moka::sync::Cache<(ObjectId, Hash), Option<(KeyRow, Identity)>>);
+/// Who was recognised at which object lately.
+pub(crate) struct Credentials {
+    known: moka::sync::Cache<(ObjectId, Hash), Known>,
+    /// Counts the changes of keys. What was looked up under an earlier count is not believed: else a look-up that was
+    /// on its way while a key was revoked would bring the key back.
+    generation: AtomicU64,
+}
+
+/// Under which generation, and who, if anybody.
+type Known = (u64, Option<(KeyRow, Identity)>);
 
 impl Credentials {
     pub(crate) fn new() -> Self {
-        Self(moka::sync::Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED_FOR).build())
+        let known = moka::sync::Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED_FOR).build();
+        Self { known, generation: AtomicU64::new(0) }
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Keys changed: whoever calls next is looked up again.
+    fn forget(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -34,11 +53,13 @@ impl Node {
         let Some(Credential::ApiKey(key)) = credential else { return Err(Refusal::Missing.into()) };
         let hash = key.hash();
         let remembered = (object.inner.id, hash);
-        let known = match self.inner.credentials.0.get(&remembered) {
-            Some(known) => known,
-            None => {
+        let credentials = &self.inner.credentials;
+        let generation = credentials.generation();
+        let known = match credentials.known.get(&remembered) {
+            Some((of, known)) if of == generation => known,
+            Some(_) | None => {
                 let found = self.look_up(object, key).await?;
-                self.inner.credentials.0.insert(remembered, found.clone());
+                credentials.known.insert(remembered, (generation, found.clone()));
                 found
             }
         };
@@ -102,7 +123,7 @@ impl Object {
         })
         .await?;
         // Somebody may have tried it too early.
-        self.node.inner.credentials.0.invalidate_all();
+        self.node.inner.credentials.forget();
         Ok((made, key))
     }
 
@@ -136,7 +157,7 @@ impl Object {
                 write(turn).map_err(|e| fault_of(&e))?;
                 Ok(row)
             },
-            move |_| node.inner.credentials.0.invalidate_all(),
+            move |_| node.inner.credentials.forget(),
         )
         .await
     }

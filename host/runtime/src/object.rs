@@ -169,6 +169,7 @@ pub(crate) fn fault_of(error: &store::Error) -> Fault {
         | store::Error::Gap { .. }
         | store::Error::OldEpoch { .. }
         | store::Error::Number { .. }
+        | store::Error::Torn
         | store::Error::TurnFailed
         | store::Error::Log(_)
         | store::Error::Io(_)
