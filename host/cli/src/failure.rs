@@ -48,7 +48,7 @@ const TABLE: &[Row] = &[
     Row("CREDENTIALS_INVALID", Exit::Config, Some("repair or remove the file, then `org.ai login --with-token`")),
     Row("NOT_LOGGED_IN", Exit::NotAuthenticated, LOGIN),
     Row("NOT_SERVED", Exit::General, None),
-    Row("DATA_IN_USE", Exit::Config, Some("stop the other server, or give this one another folder with --data")),
+    Row("DATA_IN_USE", Exit::Config, None),
     Row(
         "LISTEN_FAILED",
         Exit::Config,
@@ -172,7 +172,8 @@ impl Failure {
     /// For a person, on as many lines as it needs.
     pub(crate) fn to_text(&self) -> String {
         let mut text = format!("error: {}", self.message);
-        if let Some(details) = &self.details {
+        // A build's message lists its complaints already, one a line.
+        if let Some(details) = self.details.as_ref().filter(|_| self.code != "BUILD_FAILED") {
             match details {
                 Value::String(line) => text.push_str(&format!("\n{line}")),
                 other => text.push_str(&format!("\n{other:#}")),

@@ -52,7 +52,12 @@ fn main() -> ExitCode {
     };
     let mut context = Context { globals: cli.globals, env: Env::process(), streams, folder };
     let code = match runtime.enable_all().build() {
-        Ok(runtime) => runtime.block_on(execute(cli.command, &mut context)),
+        Ok(runtime) => {
+            let code = runtime.block_on(execute(cli.command, &mut context));
+            // A build that runs on does not keep the process.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => report(&Failure::local("no thread can be started", error), &mut context),
     };
     ExitCode::from(code)

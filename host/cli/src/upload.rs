@@ -12,10 +12,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::io::ReaderStream;
-use types::{FunctionName, Manifest};
+use types::{AssetFile, FunctionName, Manifest};
 
 /// Sending and compiling the largest component takes far less; a script should not hang for longer.
 const DEPLOY_TIMEOUT: Duration = Duration::from_secs(600);
+/// What the server takes, and what nobody means to send.
+const ASSETS_BYTES_MAX: usize = 32 << 20;
+const ASSET_FILES_MAX: usize = 10_000;
 /// The first eight bytes of a component: the magic number, version 13, layer 1.
 const COMPONENT_HEAD: [u8; 8] = [0, b'a', b's', b'm', 13, 0, 1, 0];
 const MODULE_HEAD: [u8; 8] = [0, b'a', b's', b'm', 1, 0, 0, 0];
@@ -26,8 +29,8 @@ pub(crate) struct Upload {
     pub(crate) name: FunctionName,
     pub(crate) component: PathBuf,
     pub(crate) manifest: Manifest,
-    /// A folder, or a tar file that is one already.
-    pub(crate) assets: Option<PathBuf>,
+    /// What it finds under `/assets`.
+    pub(crate) assets: Vec<AssetFile>,
 }
 
 /// Whether this is a component; a mistake here is common and the server's answer would be the same after the upload.
@@ -55,14 +58,15 @@ pub(crate) async fn deploy(client: &Client, context: &mut Context, upload: &Uplo
     if dry_run {
         url.query_pairs_mut().append_pair("dryRun", "true");
     }
-    let assets = upload.assets.as_deref().map(bundle).transpose()?;
+    let assets = bundle(&upload.assets)?;
     let bar = bar(context);
     let manifest = Part::text(serde_json::to_string(&upload.manifest).expect("our own types serialise to JSON"));
     let manifest = manifest.mime_str("application/json").map_err(|e| Failure::local("the manifest", e))?;
     let mut form = Form::new().part("manifest", manifest);
-    form = form.part("component", stream(&upload.component, "application/wasm", &bar).await?);
-    if let Some(assets) = &assets {
-        form = form.part("assets", stream(assets.path(), "application/x-tar", &bar).await?);
+    form = form.part("component", stream(&upload.component, &bar).await?);
+    if let Some(assets) = assets {
+        let part = Part::bytes(assets).file_name("assets.tar").mime_str("application/x-tar");
+        form = form.part("assets", part.map_err(|e| Failure::local("the assets", e))?);
     }
     let timeout = context.globals.timeout.unwrap_or(DEPLOY_TIMEOUT);
     let request = client.request(Method::PUT, url)?.multipart(form).timeout(timeout);
@@ -90,7 +94,7 @@ fn bar(context: &Context) -> ProgressBar {
     bar
 }
 
-async fn stream(path: &Path, kind: &str, bar: &ProgressBar) -> Result<Part> {
+async fn stream(path: &Path, bar: &ProgressBar) -> Result<Part> {
     let failed = |e: std::io::Error| Failure::local(format_args!("{} cannot be read", path.display()), e);
     let file = tokio::fs::File::open(path).await.map_err(failed)?;
     let length = file.metadata().await.map_err(failed)?.len();
@@ -105,62 +109,59 @@ async fn stream(path: &Path, kind: &str, bar: &ProgressBar) -> Result<Part> {
             counted.enable_steady_tick(Duration::from_millis(100));
         }
     });
-    let part = Part::stream_with_length(reqwest::Body::wrap_stream(chunks), length).file_name("upload");
-    part.mime_str(kind).map_err(|e| Failure::local("the upload", e))
+    let part = Part::stream_with_length(reqwest::Body::wrap_stream(chunks), length).file_name("component.wasm");
+    part.mime_str("application/wasm").map_err(|e| Failure::local("the upload", e))
 }
 
-/// A folder as a tar file with the same bytes for the same content: sorted, without times, owners and modes.
-fn bundle(assets: &Path) -> Result<Bundle> {
-    let failed =
-        |e: std::io::Error| Failure::local(format_args!("the assets in {} cannot be read", assets.display()), e);
-    if assets.is_file() {
-        return Ok(Bundle::Given(assets.to_owned()));
+/// A tar file with the same bytes for the same content: sorted, without times, owners and modes.
+fn bundle(assets: &[AssetFile]) -> Result<Option<Vec<u8>>> {
+    if assets.is_empty() {
+        return Ok(None);
     }
-    let temporary = tempfile::NamedTempFile::new().map_err(failed)?;
-    let mut archive = tar::Builder::new(std::io::BufWriter::new(temporary.as_file()));
-    let mut files = Vec::new();
-    collect(assets, &mut files).map_err(failed)?;
-    files.sort();
-    for path in files {
-        let relative = path.strip_prefix(assets).expect("it was found below the folder");
-        let mut file = std::fs::File::open(&path).map_err(failed)?;
+    let mut files: Vec<&AssetFile> = assets.iter().collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut archive = tar::Builder::new(Vec::new());
+    for file in files {
         let mut header = tar::Header::new_gnu();
-        header.set_size(file.metadata().map_err(failed)?.len());
+        header.set_size(file.content.len() as u64);
         header.set_mode(0o444);
         header.set_mtime(0);
-        archive.append_data(&mut header, relative, &mut file).map_err(failed)?;
+        archive
+            .append_data(&mut header, &file.path, &file.content[..])
+            .map_err(|e| Failure::local(format_args!("the asset {} cannot be sent", file.path), e))?;
     }
-    archive.into_inner().and_then(|w| w.into_inner().map(drop).map_err(|e| e.into_error())).map_err(failed)?;
-    Ok(Bundle::Made(temporary))
+    archive.into_inner().map(Some).map_err(|e| Failure::local("the assets cannot be put together", e))
 }
 
-/// Regular files only: a link could lead out of the folder.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            collect(&entry.path(), files)?;
-        } else if kind.is_file() {
-            files.push(entry.path());
+/// The files below a folder. Regular ones only: a link could lead out of it.
+pub(crate) fn read_assets(folder: &Path) -> Result<Vec<AssetFile>> {
+    let failed =
+        |e: std::io::Error| Failure::local(format_args!("the assets in {} cannot be read", folder.display()), e);
+    let (mut assets, mut bytes, mut folders) = (Vec::new(), 0, vec![folder.to_owned()]);
+    while let Some(current) = folders.pop() {
+        for entry in std::fs::read_dir(&current).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let kind = entry.file_type().map_err(failed)?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                let content = std::fs::read(entry.path()).map_err(failed)?;
+                bytes += content.len();
+                if bytes > ASSETS_BYTES_MAX || assets.len() == ASSET_FILES_MAX {
+                    return Err(Failure::usage(format!(
+                        "{} holds more than {} MiB or {ASSET_FILES_MAX} files, which is the limit for assets",
+                        folder.display(),
+                        ASSETS_BYTES_MAX >> 20
+                    )));
+                }
+                let path = entry.path();
+                let relative = path.strip_prefix(folder).expect("it was found below the folder");
+                let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
+                assets.push(AssetFile { path: parts.join("/"), content });
+            }
         }
     }
-    Ok(())
-}
-
-enum Bundle {
-    Given(PathBuf),
-    /// Removed when it has been sent.
-    Made(tempfile::NamedTempFile),
-}
-
-impl Bundle {
-    fn path(&self) -> &Path {
-        match self {
-            Self::Given(path) => path,
-            Self::Made(file) => file.path(),
-        }
-    }
+    Ok(assets)
 }
 
 #[cfg(test)]
@@ -193,7 +194,7 @@ mod tests {
         std::fs::write(folder.path().join("b/2.txt"), "two").unwrap();
         std::fs::write(folder.path().join("1.txt"), "one").unwrap();
         std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link")).unwrap();
-        let read = || std::fs::read(bundle(folder.path()).unwrap().path()).unwrap();
+        let read = || bundle(&read_assets(folder.path()).unwrap()).unwrap().unwrap();
         let first = read();
         std::fs::File::options()
             .append(true)

@@ -102,7 +102,7 @@ async fn a_failing_function_is_exit_9_and_everything_else_has_its_own() {
 async fn log_lines_cannot_steer_the_terminal() {
     let server = FakeServer::start().await;
     let entry = json!({"id": 1, "at": "2024-01-08T12:00:00.000Z", "stream": "stdout", "text": "a\u{1b}[2Jb\n"});
-    server.on("GET /api/functions/hello/logs?limit=100", 200, json!({"data": [entry]}));
+    server.on("GET /api/functions/hello/logs?limit=1000", 200, json!({"data": [entry]}));
     let user = User::of(&server);
     let done = user.run(&["functions", "logs", "hello"]).await;
     assert_eq!(done.stdout, "2024-01-08T12:00:00.000Z stdout a [2Jb\n");
@@ -110,16 +110,31 @@ async fn log_lines_cannot_steer_the_terminal() {
 }
 
 #[tokio::test]
+async fn the_latest_lines_are_shown_however_many_pages_there_are() {
+    let server = FakeServer::start().await;
+    let line = |n: u32| json!({"id": n, "at": "t", "stream": "info", "text": n.to_string()});
+    server.on("GET /api/functions/hello/logs?limit=1000", 200, json!({"data": [line(1), line(2)], "next": "2"}));
+    server.on("GET /api/functions/hello/logs?limit=1000&after=2", 200, json!({"data": [line(3)]}));
+    let done = User::of(&server).run(&["functions", "logs", "hello", "--limit", "2"]).await;
+    assert_eq!(done.stdout, "t info   2\nt info   3\n", "{done:?}");
+}
+
+#[tokio::test]
 async fn following_goes_on_where_the_stream_broke() {
     let server = FakeServer::start().await;
-    let line = "GET /api/functions/hello/logs?limit=100";
+    let page = "GET /api/functions/hello/logs?limit=1000";
+    server.on(page, 200, json!({"data": [{"id": 5, "text": "old"}, {"id": 6, "text": "line 0"}]}));
+    let line = "GET /api/functions/hello/logs?after=6";
     let event = |id: u32| format!("id: {id}\nevent: log\ndata: {{\"text\":\"line {id}\"}}\n\n");
     let stream = [("content-type", "text/event-stream")];
     server.raw(line, 200, &stream, &(event(1) + &event(2))).raw(line, 200, &stream, &event(3));
     server.on(line, 404, json!({"error": {"code": "NOT_FOUND", "message": "deleted", "requestId": "r"}}));
-    let done = User::of(&server).run(&["functions", "logs", "hello", "--follow", "--json"]).await;
-    assert_eq!(done.stdout, "{\"text\":\"line 1\"}\n{\"text\":\"line 2\"}\n{\"text\":\"line 3\"}\n");
+    let done = User::of(&server).run(&["functions", "logs", "hello", "--follow", "--json", "--limit", "1"]).await;
+    assert_eq!(
+        done.stdout,
+        "{\"id\":6,\"text\":\"line 0\"}\n{\"text\":\"line 1\"}\n{\"text\":\"line 2\"}\n{\"text\":\"line 3\"}\n"
+    );
     assert_eq!(done.code, 7, "{done:?}");
     let asked: Vec<_> = server.asked().iter().map(|a| a.header("last-event-id").map(str::to_owned)).collect();
-    assert_eq!(asked, [None, Some("2".into()), Some("3".into())]);
+    assert_eq!(asked, [None, None, Some("2".into()), Some("3".into())]);
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 async fn full_server() -> FakeServer {
     let server = FakeServer::start().await;
-    let function = json!({"name": "hello", "type": "code", "version": 3, "size": 9, "deployedAt": "2024-01-08T12:00:00.000Z",
+    let function = json!({"name": "hello", "type": "code", "version": 3, "size": 9, "createdAt": "2024-01-08T12:00:00.000Z",
         "actions": [{"input": true, "output": true}], "imports": ["org-ai:events/events@0.1.0"]});
     server
         .on("GET /api/functions", 200, json!({"data": [function]}))

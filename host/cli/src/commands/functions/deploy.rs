@@ -79,7 +79,7 @@ async fn prepare(command: Command, context: &mut Context) -> Result<Upload> {
             Some(name) => name.clone(),
             None => name_of(&command.path)?,
         };
-        Upload { name, component: path, manifest: Manifest::default(), assets: None }
+        Upload { name, component: path, manifest: Manifest::default(), assets: Vec::new() }
     };
     if let Some(name) = command.name {
         upload.name = name;
@@ -88,7 +88,7 @@ async fn prepare(command: Command, context: &mut Context) -> Result<Upload> {
         upload.manifest = manifest(&context.read_file(file)?, file)?;
     }
     if let Some(assets) = command.assets {
-        upload.assets = Some(context.folder.join(assets));
+        upload.assets = upload::read_assets(&context.folder.join(assets))?;
     }
     let allowed = |url: String| AllowedHost { url, methods: Vec::new(), private: false };
     upload.manifest.allow.extend(command.allow.into_iter().map(allowed));

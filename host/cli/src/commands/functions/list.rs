@@ -15,7 +15,9 @@ pub(crate) async fn run(_: Command, context: &mut Context) -> Result<()> {
     let functions = rows(client.get(context, client.url(&["functions"])).await?, "functions");
     context.result(&functions, |functions| {
         let row = |function: &Value| {
-            ["name", "type", "version", "size", "deployedAt", "description"].map(|key| cell(function, key)).to_vec()
+            let description = cell(&function["manifest"], "description");
+            let rest = ["name", "type", "version", "size", "createdAt"].map(|key| cell(function, key));
+            rest.into_iter().chain([description]).collect()
         };
         table(
             &["name", "type", "version", "size", "deployed", "description"],

@@ -35,8 +35,8 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
             .with_hint(format!("templates: {}", known.join(", "))));
     }
     let shown = command.dir.unwrap_or_else(|| PathBuf::from(command.name.as_str()));
-    let files = project::create(&context.folder.join(&shown), &command.lang, &command.name)?;
-    let document = json!({"name": command.name, "language": command.lang, "path": shown, "files": files});
+    project::create(&context.folder.join(&shown), &command.lang, &command.name)?;
+    let document = json!({"name": command.name, "language": command.lang, "path": shown});
     let shown = shown.display().to_string();
     context.result(&document, |_| {
         format!(

@@ -29,10 +29,13 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
 
 fn human(function: &Value) -> String {
     let mut text = String::new();
-    for key in ["name", "type", "version", "description", "hash", "size", "url", "deployedAt"] {
+    for key in ["name", "type", "version", "hash", "size", "url", "createdAt"] {
         if !function[key].is_null() {
             text.push_str(&format!("{:<12} {}\n", format!("{key}:"), cell(function, key)));
         }
+    }
+    if let Some(description) = function["manifest"]["description"].as_str() {
+        text.push_str(&format!("description: {description}\n"));
     }
     let list = |key: &str| function[key].as_array().cloned().unwrap_or_default();
     if !list("imports").is_empty() {
@@ -40,11 +43,14 @@ fn human(function: &Value) -> String {
         text.push_str(&format!("imports:     {}\n", imports.join("\n             ")));
     }
     for action in list("actions") {
-        let name = ["name", "export"].iter().map(|key| cell(&action, key)).find(|name| name != "-");
-        let name = name.unwrap_or_else(|| cell(function, "name"));
-        text.push_str(&format!("\n{name}\n  input:  {}\n  output: {}\n", action["input"], action["output"]));
+        text.push_str(&format!(
+            "\n{}\n  input:  {}\n  output: {}\n",
+            cell(&action, "name"),
+            action["input"],
+            action["output"]
+        ));
     }
-    let row = |version: &Value| ["version", "hash", "size", "deployedAt"].map(|key| cell(version, key)).to_vec();
+    let row = |version: &Value| ["version", "hash", "size", "createdAt"].map(|key| cell(version, key)).to_vec();
     let versions = list("versions");
     text.push('\n');
     text.push_str(&table(&["version", "hash", "size", "deployed"], versions.iter().map(row), "no versions"));

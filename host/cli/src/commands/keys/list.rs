@@ -22,11 +22,11 @@ pub(crate) async fn run(_: Command, context: &mut Context) -> Result<()> {
                 cell(key, "start"),
                 scopes.join(" "),
                 cell(key, "expiresAt"),
-                cell(key, "revokedAt"),
+                cell(key, "createdBy"),
             ]
         };
         table(
-            &["id", "name", "start", "scopes", "expires", "revoked"],
+            &["id", "name", "start", "scopes", "expires", "made by"],
             keys.as_array().into_iter().flatten().map(row),
             "no keys: make one with `org.ai keys create`",
         )

@@ -13,9 +13,9 @@ pub(crate) struct Command {
     /// Its namespace: the URL that will name it
     #[arg(value_name = "NAMESPACE", value_parser = namespace)]
     namespace: Namespace,
-    /// What kind of object it is
-    #[arg(long, default_value = "Object")]
-    class: String,
+    /// What kind of object it is, in one word [default: App]
+    #[arg(long)]
+    class: Option<String>,
 }
 
 fn namespace(text: &str) -> std::result::Result<Namespace, types::NamespaceError> {
@@ -24,7 +24,10 @@ fn namespace(text: &str) -> std::result::Result<Namespace, types::NamespaceError
 
 pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
     let client = Client::open(context)?;
-    let body = json!({"ns": command.namespace.as_str(), "class": command.class});
+    let mut body = json!({"ns": command.namespace.as_str()});
+    if let Some(class) = command.class {
+        body["class"] = class.into();
+    }
     let object = client.post(context, client.url(&["objects"]), &body).await?;
     context.result(&object, |object| format!("Created {} ({})", cell(object, "ns"), cell(object, "class")))
 }
