@@ -236,6 +236,11 @@ fn check_manifest(manifest: &Manifest) -> Result<(), Fault> {
     if manifest.assets.is_some() {
         return refuse("manifest.assets is filled in by the host; upload the files as the part `assets`".to_owned());
     }
+    let hosts = manifest.allow.iter().map(|rule| ("allow", &rule.url));
+    for (list, url) in hosts.chain(manifest.secrets.iter().flat_map(|g| &g.hosts).map(|host| ("secrets", host))) {
+        types::AllowedHost::check_url(url)
+            .map_err(|e| Fault::invalid("MANIFEST_INVALID", format!("manifest.{list}: {e}")))?;
+    }
     for grant in &manifest.secrets {
         auth::vault::check_name(&grant.name)
             .map_err(|e| Fault::invalid("MANIFEST_INVALID", format!("manifest.secrets: {:?}: {e}", grant.name)))?;

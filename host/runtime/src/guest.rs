@@ -6,7 +6,7 @@ use crate::object::Object;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use types::exec::{BoxFuture, Host};
+use types::exec::{BoxFuture, Gate, Host};
 use types::{ActionRef, Call, CallOptions, Fault, FaultKind, Json, LogRow, LogStream, Namespace, Reply, Timestamp};
 
 /// Events and sends one turn may gather.
@@ -27,23 +27,6 @@ pub(crate) struct GuestHost {
 impl GuestHost {
     pub(crate) fn new(object: Object, running: Arc<Running>) -> Self {
         Self { object, running, lines: 0 }
-    }
-
-    /// Commits what the turn wrote and waits until it is durable: called before the guest waits on anything outside,
-    /// so that nothing leaves before what it depends on (spec RUN-2, WSM-7).
-    async fn end_turn(&mut self) -> Result<(), Fault> {
-        let TurnWrites { events, sends, logs } = {
-            let mut turn = lock(&self.running.turn);
-            if turn.events.is_empty() && turn.sends.is_empty() {
-                return Ok(());
-            }
-            std::mem::take(&mut *turn)
-        };
-        // The row of the action itself goes with the last turn; until then it is the running one.
-        let note = Note { action: Some(self.running.row()), events, logs };
-        self.object.commit_note(note).await?;
-        self.object.release(&self.running, sends).await;
-        Ok(())
     }
 
     async fn answer(&mut self, call: Call) -> Result<Reply, Fault> {
@@ -135,7 +118,7 @@ impl GuestHost {
         let target = self.target(&options).await?;
         let action = parse_action(action)?;
         self.deeper()?;
-        self.end_turn().await?;
+        end_turn(&self.object, &self.running).await?;
         let chain = Chain { parent: Some(self.running.id), depth: self.running.chain.depth + 1 };
         let caller = self.running.caller.clone();
         let options = InvokeOptions {
@@ -152,7 +135,7 @@ impl GuestHost {
     }
 
     async fn sleep(&mut self, duration: Duration) -> Result<Reply, Fault> {
-        self.end_turn().await?;
+        end_turn(&self.object, &self.running).await?;
         tokio::time::sleep(duration).await;
         Ok(Reply::Done)
     }
@@ -184,6 +167,23 @@ impl GuestHost {
     }
 }
 
+/// Commits what the turn wrote and waits until it is durable: called before the guest waits on anything outside, so that
+/// nothing leaves before what it depends on (spec RUN-2, WSM-7).
+async fn end_turn(object: &Object, running: &Running) -> Result<(), Fault> {
+    let TurnWrites { events, sends, logs } = {
+        let mut turn = lock(&running.turn);
+        if turn.events.is_empty() && turn.sends.is_empty() {
+            return Ok(());
+        }
+        std::mem::take(&mut *turn)
+    };
+    // The row of the action itself goes with the last turn; until then it is the running one.
+    let note = Note { action: Some(running.row()), events, logs };
+    object.commit_note(note).await?;
+    object.release(running, sends).await;
+    Ok(())
+}
+
 fn parse_action(text: &str) -> Result<ActionRef, Fault> {
     text.parse().map_err(|e: types::NameError| Fault::invalid("ACTION_INVALID", e.to_string()))
 }
@@ -209,8 +209,12 @@ impl Host for GuestHost {
         })
     }
 
-    fn leave(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(self.end_turn())
+    fn gate(&self) -> Gate {
+        let (object, running) = (self.object.clone(), self.running.clone());
+        Arc::new(move || {
+            let (object, running) = (object.clone(), running.clone());
+            Box::pin(async move { end_turn(&object, &running).await })
+        })
     }
 
     fn log(&mut self, stream: LogStream, line: String) {

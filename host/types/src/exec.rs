@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Answers when what the guest wrote until now is durable (spec RUN-2). A fault: nothing may leave.
+pub type Gate = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Fault>> + Send + Sync>;
+
 /// Runs components.
 pub trait Executor: Send + Sync + 'static {
     /// Validates and compiles a component and keeps the result for `run`, so that the first call is warm already.
@@ -26,10 +29,9 @@ pub trait Host: Send {
     /// Every import call goes through here. The future may take as long as what was asked for.
     fn call(&mut self, call: Call) -> BoxFuture<'_, Reply>;
 
-    /// Called before anything leaves the host by a way that is no [`Call`] (an outgoing HTTP request): what the guest
-    /// wrote until now is durable when this answers (spec RUN-2). A fault: the request must not be made.
-    fn leave(&mut self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(std::future::ready(Ok(())))
+    /// What anything has to pass that leaves the host by a way that is no [`Call`] (an outgoing HTTP request).
+    fn gate(&self) -> Gate {
+        Arc::new(|| Box::pin(std::future::ready(Ok(()))))
     }
 
     /// A whole line, as soon as it was written.

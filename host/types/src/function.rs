@@ -107,6 +107,23 @@ pub struct AllowedHost {
     pub private: bool,
 }
 
+impl AllowedHost {
+    /// Whether a rule could ever allow anything: a scheme and a host, and nothing behind them.
+    pub fn check_url(text: &str) -> Result<(), String> {
+        let accepted = "write scheme and host, like https://api.example.com or https://*.example.com";
+        // `*` is no character of a host name; for the rest of the check any label does.
+        let plain = text.replacen("://*.", "://any.", 1);
+        let url = url::Url::parse(&plain).map_err(|_| format!("{text:?} is no URL; {accepted}"))?;
+        let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+        let nobody = url.username().is_empty() && url.password().is_none();
+        if matches!(url.scheme(), "http" | "https") && url.has_host() && bare && nobody && !plain.contains('*') {
+            Ok(())
+        } else {
+            Err(format!("{text:?} is no rule; {accepted}"))
+        }
+    }
+}
+
 /// One secret and the hosts it may be sent to.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -41,6 +41,7 @@ pub struct Policy {
     body_bytes_max: usize,
     open: Arc<Semaphore>,
     open_max: u32,
+    gate: types::exec::Gate,
 }
 
 impl Hooks {
@@ -60,6 +61,7 @@ impl Policy {
             body_bytes_max: usize::try_from(limits.http_body_bytes_max).unwrap_or(usize::MAX),
             open: Arc::new(Semaphore::new(limits.http_concurrent_max as usize)),
             open_max: limits.http_concurrent_max,
+            gate: state.host.gate(),
         }
     }
 
@@ -94,6 +96,10 @@ impl Policy {
             Ok(addresses) => addresses,
             Err(why) => return self.refuse(&what, &why),
         };
+        if let Err(fault) = (self.gate)().await {
+            self.say(&format!("{what} was not made: {fault}"));
+            return Err(Error::InternalError(None));
+        }
         let options = options.unwrap_or_default();
         let connect = self.engine.config.http_connect_timeout;
         let connect = options.connect_timeout.map_or(connect, |own| own.min(connect));
