@@ -149,7 +149,7 @@ impl Client {
     fn refused(&self, status: u16, headers: &HeaderMap, body: &Value) -> Failure {
         let mut failure = Failure::of_answer(status, body);
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        failure.request_id = failure.request_id.or_else(|| header("x-request-id"));
+        failure.request_id = failure.request_id.or_else(|| header("x-request-id").map(Box::from));
         if let (429, Some(seconds)) = (status, header("retry-after")) {
             failure.hint = Some(format!("try again in {seconds} seconds"));
         }

@@ -27,8 +27,11 @@ pub(crate) const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// Without `XDG_CONFIG_HOME`: `$HOME/.config/org.ai`.
 pub(crate) const HOME: &str = "HOME";
 
+/// A variable's value by its name.
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Variables by name: the process's own, or a test's map.
-pub(crate) struct Env(Box<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub(crate) struct Env(Box<Lookup>);
 
 impl Env {
     pub(crate) fn process() -> Self {

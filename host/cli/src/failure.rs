@@ -91,10 +91,10 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) exit: Exit,
     pub(crate) hint: Option<String>,
-    pub(crate) details: Option<Value>,
-    pub(crate) request_id: Option<String>,
+    pub(crate) details: Option<Box<Value>>,
+    pub(crate) request_id: Option<Box<str>>,
     /// The action that the request became before it failed: a function ran.
-    pub(crate) action_id: Option<String>,
+    pub(crate) action_id: Option<Box<str>>,
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
@@ -135,8 +135,8 @@ impl Failure {
         if !TABLE.iter().any(|row| row.0 == code) {
             failure.exit = of_status(status);
         }
-        failure.details = error.get("details").filter(|d| !d.is_null()).cloned();
-        let text = |key: &str| error[key].as_str().map(str::to_owned);
+        failure.details = error.get("details").filter(|d| !d.is_null()).cloned().map(Box::new);
+        let text = |key: &str| error[key].as_str().map(Box::from);
         (failure.request_id, failure.action_id) = (text("requestId"), text("actionId"));
         failure
     }
@@ -157,10 +157,10 @@ impl Failure {
     pub(crate) fn to_json(&self) -> Value {
         let mut error = json!({"code": self.code, "message": self.message, "exitCode": self.exit as u8});
         for (key, value) in [
-            ("details", self.details.clone()),
+            ("details", self.details.as_deref().cloned()),
             ("hint", self.hint.clone().map(Value::from)),
-            ("requestId", self.request_id.clone().map(Value::from)),
-            ("actionId", self.action_id.clone().map(Value::from)),
+            ("requestId", self.request_id.as_deref().map(Value::from)),
+            ("actionId", self.action_id.as_deref().map(Value::from)),
         ] {
             if let Some(value) = value {
                 error[key] = value;
@@ -174,7 +174,7 @@ impl Failure {
         let mut text = format!("error: {}", self.message);
         // A build's message lists its complaints already, one a line.
         if let Some(details) = self.details.as_ref().filter(|_| self.code != "BUILD_FAILED") {
-            match details {
+            match &**details {
                 Value::String(line) => text.push_str(&format!("\n{line}")),
                 other => text.push_str(&format!("\n{other:#}")),
             }

@@ -84,7 +84,7 @@ fn failure(error: BuildError) -> Failure {
                 .map(|d| json!({"file": d.file, "line": d.line, "column": d.column, "message": d.message}))
                 .collect();
             let failure = Failure::new("BUILD_FAILED", message);
-            if places.is_empty() { failure } else { Failure { details: Some(places.into()), ..failure } }
+            if places.is_empty() { failure } else { Failure { details: Some(Box::new(places.into())), ..failure } }
         }
         BuildError::ToolMissing { .. }
         | BuildError::Setup { .. }

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex};
 
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
-    pub(super) line: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
@@ -95,7 +94,7 @@ async fn answer(
 ) -> Response<Body> {
     let line = format!("{method} {uri}");
     let mut script = script.lock().unwrap();
-    script.asked.push(Asked { line: line.clone(), headers, body });
+    script.asked.push(Asked { headers, body });
     let missing = Prepared {
         status: 404,
         headers: vec![],
