@@ -7,7 +7,7 @@ SHELL := /bin/bash
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
-demo: build guests ## start a server, deploy the examples, call them, show results and logs
+demo: guests ## start a server, deploy the examples, call them, show results and logs
 	@scripts/demo
 
 test: guests ## formatting, lints, every test
@@ -17,9 +17,9 @@ bench: ## figures against baselines in the same run (takes a while)
 	@scripts/bench
 
 build: ## the server and command line, target/debug/org-ai
-	@scripts/progress "building org-ai" cargo build --locked -p org-ai-cli
+	@scripts/build
 
-guests: ## every example component, target/guests/*.wasm
+guests: build ## every example component, target/guests/*.wasm
 	@scripts/build-guests
 
 lint: ## what `make test` checks before it tests

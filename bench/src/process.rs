@@ -80,12 +80,6 @@ impl Ours {
         Request::new(&self.process.address, method, path, &headers, body)
     }
 
-    pub async fn call(&self, request: &Request) -> anyhow::Result<Value> {
-        let (status, body) = Connection::open(&request.address).await?.call(&request.bytes).await?;
-        ensure!((200..300).contains(&status), "{status}: {}", String::from_utf8_lossy(&body));
-        Ok(serde_json::from_slice(&body).unwrap_or(Value::Null))
-    }
-
     pub fn deploy(&self, name: &str, component: &Path) -> anyhow::Result<()> {
         let status = Command::new(Self::binary())
             .args(["functions", "deploy", "--quiet", "--name", name])

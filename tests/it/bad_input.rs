@@ -44,7 +44,7 @@ async fn what_is_no_component_is_refused_with_what_it_is() -> anyhow::Result<()>
     for (what, bytes, says) in [
         ("text", b"fn main() {}".to_vec(), "component"),
         ("nothing", Vec::new(), "component"),
-        ("a core module", module, "core module"),
+        ("a core module", module, "core WebAssembly module"),
         ("half a component", truncated, "component"),
         ("a megabyte of zeros", vec![0; 1 << 20], "component"),
     ] {
@@ -177,7 +177,7 @@ async fn ten_million_calls_of_an_import_end_at_the_limit() -> anyhow::Result<()>
 async fn an_input_above_a_megabyte_is_refused_and_leaves_no_row() -> anyhow::Result<()> {
     let server = with_echo().await?;
     let refused = server.invoke("echo", &json!("x".repeat(1_100_000))).await?.expect(413);
-    assert_eq!(refused.code(), "PAYLOAD_TOO_LARGE");
+    assert_eq!(refused.code(), "INPUT_LIMIT");
     let log = server.get("/api/actions-log?verb=invoke").await?.expect(200).body;
     assert_eq!(log["data"].as_array().map(Vec::len), Some(0), "{log}");
     let body = server

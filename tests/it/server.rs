@@ -32,7 +32,6 @@ pub struct Server {
 pub struct Answer {
     pub status: u16,
     pub body: Value,
-    pub headers: reqwest::header::HeaderMap,
 }
 
 impl Answer {
@@ -78,14 +77,14 @@ impl Server {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::from(std::fs::File::create(dir.with_extension("stderr"))?))
+            .stderr(Stdio::from(std::fs::File::create(stderr_of(dir))?))
             .spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("stdout is piped")?).read_line(&mut line)?;
         let Ok(first) = serde_json::from_str::<Value>(&line) else {
             let _ = child.kill();
             let status = child.wait()?;
-            bail!("no server ({status}): {}", std::fs::read_to_string(dir.with_extension("stderr"))?);
+            bail!("no server ({status}): {}", std::fs::read_to_string(stderr_of(dir))?);
         };
         let url = first["url"].as_str().context("the first line has the url")?.to_owned();
         let key = match (first["rootKey"].as_str(), key) {
@@ -128,18 +127,9 @@ impl Server {
         self.child.id()
     }
 
-    pub fn stderr(&self) -> String {
-        std::fs::read_to_string(self.path.with_extension("stderr")).unwrap_or_default()
-    }
-
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = method.parse().expect("tests use real methods");
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key)
-    }
-
-    pub fn anonymous(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        let method = method.parse().expect("tests use real methods");
-        self.http.request(method, format!("{}{path}", self.url))
     }
 
     pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
@@ -167,17 +157,22 @@ impl Server {
     }
 }
 
+/// Beside the data, so that a disk that is full is full for the server's own messages too.
+fn stderr_of(dir: &Path) -> PathBuf {
+    dir.with_extension("stderr")
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
-        let _ = std::fs::remove_file(self.path.with_extension("stderr"));
+        let _ = std::fs::remove_file(stderr_of(&self.path));
     }
 }
 
 pub async fn answer(request: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
     let response = request.send().await?;
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let status = response.status().as_u16();
     let text = response.text().await?;
     let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
-    Ok(Answer { status, body, headers })
+    Ok(Answer { status, body })
 }

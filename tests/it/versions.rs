@@ -56,7 +56,7 @@ async fn each_deploy_is_a_version_and_old_ones_stay_callable() -> anyhow::Result
 
     let gone = answer(server.request("DELETE", "/api/functions/f")).await?;
     assert!(matches!(gone.status, 200 | 204), "{gone:?}");
-    assert_eq!(server.invoke("f", &json!(null)).await?.expect(404).code(), "NOT_FOUND");
+    assert_eq!(server.invoke("f", &json!(null)).await?.expect(404).code(), "ACTION_NOT_FOUND");
     assert_eq!(result(format!("f@v{}", v(&second))).await?, 2, "a version that was named stays");
     Ok(())
 }

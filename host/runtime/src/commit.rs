@@ -189,7 +189,14 @@ impl Committers {
 impl Shard {
     fn run(&self, path: &Path) {
         while let Some(object) = self.next() {
-            if drain(&object, path) {
+            // One object's trouble must not end the thread that serves a share of all: whoever waited for this batch
+            // learns that the host failed, and the object is recovered before it is used again.
+            let drained = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drain(&object, path)));
+            let more = drained.unwrap_or_else(|_| {
+                object.retire("writing its rows panicked");
+                true
+            });
+            if more {
                 lock(&self.due).now.push_back(object);
             }
         }

@@ -93,9 +93,14 @@ pub(crate) async fn versions(Who { scope, caller }: Who, name: Segment) -> Resul
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rollback {
-    /// `v3`, or `~1` for the one before the newest.
+    /// `v3`, or `~1` for the one before the newest, which is also what is meant without it.
+    #[serde(default = "before_the_newest")]
     #[schema(example = "~1")]
     to: String,
+}
+
+fn before_the_newest() -> String {
+    "~1".to_owned()
 }
 
 #[utoipa::path(
