@@ -8,5 +8,7 @@ mod bad_input;
 mod cli;
 mod golden;
 mod guests;
+mod outgoing;
+mod templates;
 mod tidy;
 mod versions;

@@ -50,6 +50,8 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
     let dry_run = command.dry_run;
     let upload = prepare(command, context).await?;
     let answer = upload::deploy(&client, context, &upload, dry_run).await?;
+    // Where a person can call it, which behind a loopback address is not the namespace's own URL.
+    let callable = client.url(&["actions", answer["name"].as_str().unwrap_or_default()]);
     context.result(&answer, |answer| {
         let what = match (dry_run, answer["unchanged"].as_bool()) {
             (true, _) => "Would deploy",
@@ -59,11 +61,10 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
         let actions = answer["actions"].as_array().map_or(0, Vec::len);
         let actions = if cell(answer, "type") == "tool-box" { format!(", {actions} actions") } else { String::new() };
         format!(
-            "{what} {} version {} ({}{actions})\n{}",
+            "{what} {} version {} ({}{actions})\n{callable}",
             cell(answer, "name"),
             cell(answer, "version"),
             cell(answer, "type"),
-            cell(answer, "url")
         )
     })
 }
