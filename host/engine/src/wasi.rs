@@ -103,11 +103,14 @@ impl RunState {
     fn monotonic(&mut self) -> u64 {
         let now_ms = self.host.now().as_millis();
         let wasi = self.wasi();
-        let ns = now_ms.saturating_sub(wasi.started_ms).saturating_mul(1_000_000);
+        let ns = now_ms.saturating_sub(wasi.started_ms).saturating_mul(1_000_000) + MONOTONIC_START_NS;
         wasi.monotonic_ns = wasi.monotonic_ns.max(ns);
         wasi.monotonic_ns
     }
 }
+
+/// Where a run's monotonic clock begins. Not at zero: Go takes a clock that says zero for a broken one and aborts.
+const MONOTONIC_START_NS: u64 = 1_000_000_000;
 
 impl WasiView for RunState {
     fn ctx(&mut self) -> WasiCtxView<'_> {

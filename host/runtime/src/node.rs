@@ -126,7 +126,7 @@ impl Node {
 
     /// The longest registered namespace that `url` lies in, and what is left of its path (spec ID-2).
     pub async fn resolve(&self, url: &Namespace) -> Result<Option<Resolved>, Fault> {
-        for prefix in url.prefixes() {
+        for prefix in url.prefixes().skip(url.segments().saturating_sub(Namespace::SEGMENTS_MAX)) {
             if let Some(object) = self.object(&prefix).await? {
                 let rest = url.as_str()[prefix.as_str().len()..].to_owned();
                 return Ok(Some(Resolved { object, rest }));

@@ -214,6 +214,12 @@ impl Object {
                 self.namespace()
             )));
         }
+        if namespace.segments() > Namespace::SEGMENTS_MAX {
+            return Err(Fault::invalid(
+                "NAMESPACE_TOO_DEEP",
+                format!("{namespace} has more than {} path segments", Namespace::SEGMENTS_MAX),
+            ));
+        }
         if class.is_empty() || class.len() > 64 || !class.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(Fault::invalid(
                 "CLASS_INVALID",

@@ -96,6 +96,11 @@ async fn a_child_runs_its_parents_function_in_its_own_file() -> anyhow::Result<(
     let sibling = test.node.resolve(&ns("https://crm.test/acmes")).await?.expect("the app");
     assert_eq!(sibling.object.namespace().as_str(), "https://crm.test");
     assert!(test.node.resolve(&ns("https://nobody.test")).await?.is_none());
+    let deep = format!("https://crm.test/acme{}", "/x".repeat(100));
+    let found = test.node.resolve(&ns(&deep)).await?.expect("a long path is the object's all the same");
+    assert_eq!((found.object.namespace().as_str(), found.rest.len()), ("https://crm.test/acme", 200));
+    let too_deep = app.create_object(&all, ns("https://crm.test/1/2/3/4/5/6/7/8/9"), "DO".into()).await;
+    assert_eq!(too_deep.expect_err("nine segments").code, "NAMESPACE_TOO_DEEP");
 
     let acme = resolved.object;
     test.invoke(&acme, "echo", &json!(1)).await?.expect("the app's function");

@@ -23,6 +23,9 @@ pub struct Namespace(Arc<str>);
 impl Namespace {
     /// The whole URL, in bytes: the limit of a request line (spec SEC-1) less room for a path.
     pub const LENGTH_MAX: usize = 2048;
+    /// Path segments of an object's own name. A request's path may have more; what looks for the object in it looks at
+    /// no more than these, so that a long path costs no more than a short one.
+    pub const SEGMENTS_MAX: usize = 8;
 
     /// A URL, or a bare `host/path`, for which `https` is assumed.
     pub fn parse(text: &str) -> Result<Self, NamespaceError> {
@@ -81,6 +84,11 @@ impl Namespace {
             next = self.0[host_end..end].rfind('/').map(|slash| host_end + slash);
             Some(Self(self.0[..end].into()))
         })
+    }
+
+    /// Path segments.
+    pub fn segments(&self) -> usize {
+        self.0[self.host_end()..].bytes().filter(|b| *b == b'/').count()
     }
 
     /// Host and port, without scheme and path.
@@ -208,6 +216,8 @@ mod tests {
         let of = |text: &str| Namespace::parse(text).unwrap().prefixes().map(|n| n.to_string()).collect::<Vec<_>>();
         assert_eq!(of("https://a.b/c/d"), ["https://a.b/c/d", "https://a.b/c", "https://a.b"]);
         assert_eq!(of("https://a.b"), ["https://a.b"]);
+        assert_eq!(Namespace::parse("https://a.b/c/d").unwrap().segments(), 2);
+        assert_eq!(Namespace::parse("https://a.b").unwrap().segments(), 0);
         let crm = Namespace::parse("https://crm.x/acme").unwrap();
         assert!(crm.contains(&Namespace::parse("https://crm.x/acme/Contact").unwrap()));
         assert!(!crm.contains(&Namespace::parse("https://crm.x/acmes").unwrap()));
