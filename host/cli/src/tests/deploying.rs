@@ -24,7 +24,7 @@ async fn a_component_goes_up_with_its_manifest_and_assets() {
     let more = ["--allow", "https://api.example.com", "--env", "B=x=y"];
     let done = user.run(&[&arguments[..], &more].concat()).await;
     assert_eq!(done.code, 0, "{done:?}");
-    assert_eq!(done.stdout, "Deployed hello version 4 (code)\nhttp://x/api/actions/hello\n");
+    assert_eq!(done.stdout, format!("Deployed hello version 4 (code)\n{}/api/actions/hello\n", server.url));
     let asked = server.last();
     assert!(asked.header("content-type").unwrap().starts_with("multipart/form-data"));
     let body = String::from_utf8_lossy(&asked.body);
