@@ -172,7 +172,10 @@ impl Node {
                         open.pop(&id);
                     }
                 }
-                Ok(inner) => return Ok(Object { node: self.clone(), inner: inner.clone() }),
+                Ok(inner) => {
+                    inner.touch();
+                    return Ok(Object { node: self.clone(), inner: inner.clone() });
+                }
                 Err(fault) => {
                     lock(&self.inner.open).pop(&id);
                     return Err(fault);
@@ -257,6 +260,9 @@ impl Node {
                     return;
                 }
                 let node = Node { inner };
+                for object in node.open_objects() {
+                    object.shrink_if_idle();
+                }
                 if node.inner.log.retained_bytes() > node.inner.config.log_retained_bytes_max {
                     handle.block_on(crate::objects::checkpoint_all(&node));
                 }

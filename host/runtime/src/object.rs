@@ -42,6 +42,9 @@ pub(crate) struct Inner {
     /// Counts commits that had log lines in them, for those who follow.
     lines: OnceLock<watch::Sender<u64>>,
     confirmed: AtomicU64,
+    /// Whether somebody used it since the node last looked for idle ones, and whether its memory was given back.
+    in_use: AtomicBool,
+    shrunk: AtomicBool,
     /// Set when file and log may disagree: the object answers `unavailable` until it is opened anew.
     retired: AtomicBool,
 }
@@ -72,7 +75,27 @@ impl Inner {
             running: Mutex::default(),
             lines: OnceLock::new(),
             confirmed: AtomicU64::new(confirmed),
+            in_use: AtomicBool::new(true),
+            shrunk: AtomicBool::new(false),
             retired: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes that it is used.
+    pub(crate) fn touch(&self) {
+        if !self.in_use.load(Ordering::Relaxed) {
+            self.in_use.store(true, Ordering::Relaxed);
+            self.shrunk.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives back the memory that only speeds an object up, once it was not used from one look to the next.
+    pub(crate) fn shrink_if_idle(&self) {
+        if self.in_use.swap(false, Ordering::Relaxed) || self.shrunk.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if let Some(Err(error)) = self.store().as_ref().map(Store::shrink) {
+            tracing::warn!(namespace = %self.namespace, %error, "memory is not given back");
         }
     }
 
