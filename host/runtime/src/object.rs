@@ -56,11 +56,12 @@ pub(crate) struct Parts {
     pub(crate) parent: Option<Namespace>,
     pub(crate) store: Store,
     pub(crate) functions: Functions,
+    /// The last record that the log has.
+    pub(crate) confirmed: u64,
 }
 
 impl Inner {
     pub(crate) fn new(parts: Parts, node: &NodeInner) -> Self {
-        let confirmed = parts.store.applied_seq();
         Self {
             id: parts.id,
             namespace: parts.namespace,
@@ -74,7 +75,7 @@ impl Inner {
             places: Semaphore::new(node.config.object_runs_max),
             running: Mutex::default(),
             lines: OnceLock::new(),
-            confirmed: AtomicU64::new(confirmed),
+            confirmed: AtomicU64::new(parts.confirmed),
             in_use: AtomicBool::new(true),
             shrunk: AtomicBool::new(false),
             retired: AtomicBool::new(false),

@@ -61,13 +61,27 @@ pub(crate) fn open_file(
         (None, None) => return Err(Fault::internal()),
     };
     let interrupted = settle_interrupted(node, &mut store).map_err(fault)?;
-    let last = store.applied_seq();
-    append_and_wait(node, ahead.chain(first).chain(interrupted).collect())?;
-    store.confirm(last);
+    append_and_wait(node, ahead.chain(interrupted).collect())?;
+    // An object's first record is waited for by nobody: what is appended after it is not durable before it.
+    let confirmed = if first.is_some() { 0 } else { store.applied_seq() };
+    store.confirm(confirmed);
     let parent = parent_of(&store, &namespace).map_err(fault)?;
     let functions = store.things(NOUN, Deleted::Hidden, None, store::PAGE_MAX).map_err(fault)?;
     let functions = Functions::of(&functions.items)?;
-    Ok(Arc::new(Inner::new(Parts { id, namespace, parent, store, functions }, node)))
+    let object = Arc::new(Inner::new(Parts { id, namespace, parent, store, functions, confirmed }, node));
+    if let Some(first) = first {
+        let (seq, waiting) = (first.seq, object.clone());
+        node.log.append(
+            vec![first],
+            Box::new(move |outcome| match outcome {
+                Outcome::Durable => waiting.confirm(seq),
+                Outcome::Fenced | Outcome::Refused(_) | Outcome::Unknown(_) => {
+                    waiting.retire(&format!("its first record did not reach the log: {outcome:?}"));
+                }
+            }),
+        );
+    }
+    Ok(object)
 }
 
 /// An object above lies in a shorter namespace, or is the root; its row says which.
