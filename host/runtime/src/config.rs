@@ -48,7 +48,7 @@ impl Config {
             admission_wait: Duration::from_secs(10),
             object_queue_bytes_max: 16 << 20,
             node_queue_bytes_max: 256 << 20,
-            flush_window: Duration::from_millis(2),
+            flush_window: Duration::from_millis(10),
             commit_threads: 2,
             log_retained_bytes_max: 256 << 20,
             functions_max: 1_000,
