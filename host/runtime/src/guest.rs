@@ -1,7 +1,7 @@
 //! What the host does for a running guest: the other end of every import.
 
 use crate::commit::{NewEvent, Note, Queued, lock};
-use crate::invoke::{Chain, InvokeOptions, Running, Sending, TurnWrites};
+use crate::invoke::{Chain, InvokeOptions, Running, TurnWrites};
 use crate::object::Object;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -109,9 +109,11 @@ impl GuestHost {
         let ready = self.object.ready(&self.running.caller, &action, data).await?;
         let mut turn = lock(&self.running.turn);
         room_in(&turn)?;
-        turn.sends.push(Sending { ready, action, delay });
-        // Its id is made when it is released; until then there is nothing to look up.
-        Ok(Reply::Text(self.running.id.to_string()))
+        let chain = Chain { parent: Some(self.running.id), depth: self.running.chain.depth + 1 };
+        let sending = self.object.sending(&self.running.caller, ready, InvokeOptions::default(), chain, delay);
+        let id = sending.id();
+        turn.sends.push(sending);
+        Ok(Reply::Text(id.to_string()))
     }
 
     async fn attempt(&mut self, action: &str, data: Json, options: CallOptions) -> Result<Reply, Fault> {

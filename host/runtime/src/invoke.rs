@@ -94,9 +94,17 @@ pub(crate) struct TurnWrites {
 
 /// A call to be made once the turn has committed.
 pub(crate) struct Sending {
-    pub(crate) ready: Ready,
-    pub(crate) action: ActionRef,
-    pub(crate) delay: Duration,
+    /// Has its id already, which is what the guest was told.
+    running: Arc<Running>,
+    ready: Ready,
+    options: InvokeOptions,
+    delay: Duration,
+}
+
+impl Sending {
+    pub(crate) fn id(&self) -> Id {
+        self.running.id
+    }
 }
 
 impl Running {
@@ -201,20 +209,27 @@ impl Object {
         options: InvokeOptions,
     ) -> Result<Id, Fault> {
         let ready = self.ready(caller, action, input).await?;
-        Ok(self.send_ready(caller, ready, options, Chain::default(), Duration::ZERO).await)
+        let sending = self.sending(caller, ready, options, Chain::default(), Duration::ZERO);
+        let id = sending.id();
+        self.start(sending).await;
+        Ok(id)
     }
 
-    pub(crate) async fn send_ready(
+    /// A call in the background, made ready; [`start`](Self::start) lets it go.
+    pub(crate) fn sending(
         &self,
         caller: &Caller,
         ready: Ready,
-        mut options: InvokeOptions,
+        options: InvokeOptions,
         chain: Chain,
         delay: Duration,
-    ) -> Id {
-        options.durability = Durability::Send;
-        let running = self.running(caller, &ready, &options, chain);
-        let id = running.id;
+    ) -> Sending {
+        let options = InvokeOptions { durability: Durability::Send, ..options };
+        Sending { running: self.running(caller, &ready, &options, chain), ready, options, delay }
+    }
+
+    async fn start(&self, sending: Sending) {
+        let Sending { running, ready, options, delay } = sending;
         self.note(Note {
             action: Some(running.row_as(ActionStatus::Pending, None, None)),
             events: Vec::new(),
@@ -222,7 +237,6 @@ impl Object {
         })
         .await;
         tokio::spawn(self.clone().run_later(running, ready, options, delay));
-        id
     }
 
     /// Boxed, because a run may send, which runs: the type of the future would contain itself.
@@ -419,9 +433,8 @@ impl Object {
     /// Starts what the turn asked to be sent, now that it has committed.
     pub(crate) async fn release(&self, running: &Running, sends: Vec<Sending>) {
         for sending in sends {
-            let chain = Chain { parent: Some(running.id), depth: running.chain.depth + 1 };
-            tracing::debug!(action = %sending.action, "sending");
-            self.send_ready(&running.caller, sending.ready, InvokeOptions::default(), chain, sending.delay).await;
+            tracing::debug!(parent = %running.id, id = %sending.id(), "sending");
+            self.start(sending).await;
         }
     }
 

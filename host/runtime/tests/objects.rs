@@ -285,3 +285,25 @@ async fn one_object_cannot_take_every_place() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_sends_is_told_the_id_of_what_it_sent() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let test = TestNode::open(dir.path(), executor()).await?;
+    let root = test.root().await?;
+    test.executor.on("sender", |_, mut host| async move {
+        let call = Call::Send { action: "echo".into(), data: Json::null(), options: CallOptions::default() };
+        match host.call(call).await {
+            Reply::Text(id) => completed(&json!(id)),
+            other => completed(&json!(format!("{other:?}"))),
+        }
+    });
+    test.deploy(&root, "echo", "scripted:echo").await?;
+    test.deploy(&root, "sender", "scripted:sender").await?;
+    let sender = test.invoke(&root, "sender", &json!(null)).await?.expect("it runs");
+    let told: types::Id = sender.result.to_value().as_str().expect("an id").parse()?;
+    let row = root.action(&test.caller(&["*.*"])?, told).await?;
+    assert_eq!((row.target.as_str(), row.parent), ("Function/echo", Some(sender.action)));
+    assert_eq!(row.durability, types::Durability::Send);
+    Ok(())
+}
