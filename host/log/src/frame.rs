@@ -22,8 +22,9 @@ pub(crate) const SEGMENT_FORMAT: u16 = 1;
 pub(crate) const HEADER_BYTES: usize = 20;
 pub(crate) const FRAME_MARK: [u8; 4] = *b"frm\x1a";
 pub(crate) const FRAME_HEAD_BYTES: usize = 16;
-/// Of the payload. Counts up when `types::Record` changes its encoding; old ones stay readable.
-pub(crate) const RECORD_FORMAT: u8 = 1;
+/// Of the payload. Counts up when `types::Record` changes its encoding. 1 was of development versions that knew no
+/// branches; it is refused with a message, never misread.
+pub(crate) const RECORD_FORMAT: u8 = 2;
 
 /// What the log itself must know of a record; the first fields of its encoding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Deserialize)]
@@ -171,7 +172,11 @@ pub(crate) fn any_whole_frame_from(bytes: &[u8], offset: usize, salt: u32) -> bo
 pub(crate) fn heads(payload: &[u8]) -> Result<Vec<(Head, Range<u32>)>, String> {
     match payload.first() {
         Some(&RECORD_FORMAT) => {}
-        Some(other) => return Err(format!("its records have format {other}; this server reads {RECORD_FORMAT}")),
+        Some(other) => {
+            return Err(format!(
+                "its records have format {other} and this server reads {RECORD_FORMAT}; start the version that wrote them"
+            ));
+        }
         None => return Err("a frame without content".into()),
     }
     let count = read_u32(payload, 1).ok_or("a frame without a count")?;

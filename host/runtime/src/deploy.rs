@@ -6,12 +6,13 @@
 use crate::Caller;
 use crate::blobs::{AssetError, AssetLimits, is_disk_full};
 use crate::commit::write_event;
-use crate::functions::{FunctionVersion, NOUN, unknown};
+use crate::functions::{FunctionVersion, NOUN, key, unknown};
 use crate::history::{ActionDraft, done};
 use crate::object::{Object, fault_of};
 use crate::schema::Schemas;
 use std::path::PathBuf;
 use std::sync::Arc;
+use store::Line;
 use types::exec::ComponentFile;
 use types::{At, Fault, FaultKind, FunctionDef, FunctionName, Json, Manifest, Row, ThingRow};
 
@@ -85,11 +86,13 @@ impl Object {
         self.change_then(
             1024,
             move |turn| {
-                let head = turn.thing(NOUN, name.as_str(), At::Head).map_err(|e| fault_of(&e))?;
+                let head = turn.newest(&Line::main(), &key(&name)).map_err(|e| fault_of(&e))?;
                 let head = head.filter(|row| !row.deleted).ok_or_else(|| unknown(&name, &namespace))?;
                 let previous = head.version;
                 let version = turn.next_version();
-                let row = ThingRow { version, deleted: true, created_at: draft.at, action: draft.id, ..head };
+                let born = Some(head.born());
+                let (created_at, action, actor) = (turn.at(), draft.id, draft.actor().to_owned());
+                let row = ThingRow { version, deleted: true, created_at, action, actor, born, ..head };
                 write_thing(turn, row, &draft, Some(previous), serde_json::json!({}), "deleted")?;
                 Ok(version)
             },
@@ -109,7 +112,7 @@ impl Object {
         self.change_then(
             8 << 10,
             move |turn| {
-                let head = turn.thing(NOUN, name.as_str(), At::Head).map_err(|e| fault_of(&e))?;
+                let head = turn.newest(&Line::main(), &key(&name)).map_err(|e| fault_of(&e))?;
                 let live = head.filter(|row| !row.deleted);
                 // Of two deploys of the same bytes at once, the second finds the first.
                 if let (Next::Deploy(def), Some(row)) = (&next, &live) {
@@ -128,14 +131,15 @@ impl Object {
                 let previous = live.as_ref().map(|row| row.version);
                 let row = ThingRow {
                     version: turn.next_version(),
-                    noun: NOUN.to_owned(),
-                    id: name.to_string(),
+                    key: key(&name),
                     branch: None,
                     name: None,
                     data: Json::of(&def),
                     deleted: false,
-                    created_at: draft.at,
+                    created_at: turn.at(),
                     action: draft.id,
+                    actor: draft.actor().to_owned(),
+                    born: live.as_ref().map(ThingRow::born),
                 };
                 let version = FunctionVersion::of(&row)?;
                 let event = if previous.is_some() { "updated" } else { "created" };

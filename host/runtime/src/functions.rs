@@ -4,10 +4,19 @@ use crate::object::Object;
 use crate::{Caller, schema::Schemas};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use types::{ActionShape, At, Fault, FunctionDef, FunctionName, Namespace, ThingRow, Timestamp};
+use store::Line;
+use types::{
+    ActionShape, At, Fault, FunctionDef, FunctionName, Namespace, Noun, ThingId, ThingKey, ThingRow, Timestamp,
+};
 
 /// The noun functions are things of.
 pub(crate) const NOUN: &str = "Function";
+
+/// The thing that a function is.
+pub(crate) fn key(name: &FunctionName) -> ThingKey {
+    let noun = Noun::parse(NOUN).expect("it is PascalCase");
+    ThingKey::new(noun, ThingId::parse(name.as_str()).expect("a function's name is an id"))
+}
 
 /// One version of one function.
 #[derive(Debug)]
@@ -24,12 +33,12 @@ pub struct FunctionVersion {
 impl FunctionVersion {
     pub(crate) fn of(row: &ThingRow) -> Result<Self, Fault> {
         let broken = |what: String| {
-            tracing::error!(id = row.id, version = row.version, what, "a stored function cannot be read");
+            tracing::error!(thing = %row.key, version = row.version, what, "a stored function cannot be read");
             Fault::internal()
         };
         let def: FunctionDef = serde_json::from_str(row.data.as_str()).map_err(|e| broken(e.to_string()))?;
         Ok(Self {
-            name: FunctionName::parse(&row.id).map_err(|e| broken(e.to_string()))?,
+            name: FunctionName::parse(row.key.id.as_str()).map_err(|e| broken(e.to_string()))?,
             version: row.version,
             at: row.created_at,
             manifest: Arc::new(def.manifest.clone()),
@@ -127,8 +136,8 @@ impl Object {
         name: &FunctionName,
     ) -> Result<Vec<(Arc<FunctionVersion>, bool)>, Fault> {
         caller.may(NOUN, "read")?;
-        let id = name.to_string();
-        let rows = self.read(move |store| store.versions(NOUN, &id, None, store::PAGE_MAX)).await?.items;
+        let key = key(name);
+        let rows = self.read(move |store| store.versions(&Line::main(), &key, None, store::PAGE_MAX)).await?.items;
         if rows.is_empty() {
             return Err(unknown(name, self.namespace()));
         }
@@ -144,8 +153,13 @@ impl Object {
         if at == At::Head {
             return Ok(self.inner.functions.head(name));
         }
-        let id = name.to_string();
-        let Some(row) = self.read(|store| store.thing(NOUN, &id, at)).await? else {
+        let key = key(name);
+        let found = self.read(|store| match at {
+            At::Head => store.newest(&Line::main(), &key),
+            At::Version(version) => Ok(store.version(version)?.filter(|row| row.key == key)),
+            At::Back(back) => store.back(&Line::main(), &key, back),
+        });
+        let Some(row) = found.await? else {
             return match self.inner.functions.head(name) {
                 None => Ok(None),
                 Some(head) => Err(Fault::not_found(

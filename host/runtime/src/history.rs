@@ -31,6 +31,10 @@ impl ActionDraft {
             request_id: caller.request_id.to_string(),
         }
     }
+
+    pub(crate) fn actor(&self) -> &str {
+        &self.actor
+    }
 }
 
 /// The rows of an action that succeeded at once: itself, and its event.

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{OnceCell, Semaphore};
 use types::exec::Executor;
-use types::{Fault, FaultKind, Namespace, ObjectId, ObjectRelation, ObjectRow, Row, Timestamp};
+use types::{Fault, FaultKind, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Row, Timestamp};
 
 /// The root object's id. It is known before its file is.
 const ROOT: ObjectId = ObjectId::from_u128(0);
@@ -348,5 +348,6 @@ pub(crate) fn registration(
         parent: parent.cloned(),
         created_at: at,
         deleted: false,
+        place: Place::default(),
     })
 }

@@ -139,7 +139,7 @@ impl Inner {
     /// A failed write leaves the object as it was, unless the file itself is in doubt.
     pub(crate) fn retire_on(&self, error: &store::Error) {
         match error {
-            store::Error::Full => {}
+            store::Error::Full | store::Error::TooMuch => {}
             other => self.retire(&other.to_string()),
         }
     }
@@ -188,6 +188,10 @@ pub(crate) fn fault_of(error: &store::Error) -> Fault {
             FaultKind::Unavailable,
             "STORE_BUSY",
             "another program has this object's file open; close it, then try again",
+        ),
+        store::Error::TooMuch => Fault::limit(
+            "QUERY_LIMIT",
+            "this list would have to look at too many things; narrow it with a filter, or ask without a sort",
         ),
         store::Error::WrongObject { .. }
         | store::Error::Gap { .. }

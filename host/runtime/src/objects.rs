@@ -10,8 +10,10 @@ use crate::registry::Entry;
 use commit_log::Outcome;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Deleted, Retained, Store};
-use types::{ActionStatus, Fault, FaultKind, Namespace, ObjectId, ObjectRelation, ObjectRow, Record, Row};
+use store::{Deleted, Line, Retained, Store, ThingList};
+use types::{
+    ActionStatus, Fault, FaultKind, Namespace, Noun, ObjectId, ObjectRelation, ObjectRow, Place, Record, Row, ThingRow,
+};
 
 /// The longest a shutdown spends on checkpoints; what is left is recovered from the log at the next start.
 const SHUTDOWN_CHECKPOINTS: Duration = Duration::from_secs(10);
@@ -66,8 +68,7 @@ pub(crate) fn open_file(
     let confirmed = if first.is_some() { 0 } else { store.applied_seq() };
     store.confirm(confirmed);
     let parent = parent_of(&store, &namespace).map_err(fault)?;
-    let functions = store.things(NOUN, Deleted::Hidden, None, store::PAGE_MAX).map_err(fault)?;
-    let functions = Functions::of(&functions.items)?;
+    let functions = Functions::of(&functions_of(&store).map_err(fault)?)?;
     let object = Arc::new(Inner::new(Parts { id, namespace, parent, store, functions, confirmed }, node));
     if let Some(first) = first {
         let (seq, waiting) = (first.seq, object.clone());
@@ -82,6 +83,23 @@ pub(crate) fn open_file(
         );
     }
     Ok(object)
+}
+
+/// The newest version of each function that is not deleted.
+fn functions_of(store: &Store) -> Result<Vec<ThingRow>, store::Error> {
+    let noun = Noun::parse(NOUN).expect("it is PascalCase");
+    let (filters, sort) = (Vec::new(), Vec::new());
+    let mut list =
+        ThingList { noun, deleted: Deleted::Hidden, filters, sort, after: None, offset: 0, limit: store::PAGE_MAX };
+    let mut found = Vec::new();
+    loop {
+        let page = store.things(&Line::main(), &list)?;
+        found.extend(page.items);
+        match found.last().filter(|_| page.is_more) {
+            Some(last) => list.after = Some(last.key.id.clone()),
+            None => return Ok(found),
+        }
+    }
 }
 
 /// An object above lies in a shorter namespace, or is the root; its row says which.
@@ -120,6 +138,7 @@ fn write_origin(
             parent: None,
             created_at: at,
             deleted: false,
+            place: Place::default(),
         }))?;
     }
     Ok(turn.commit()?.map(Arc::new))

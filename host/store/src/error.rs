@@ -26,6 +26,8 @@ pub enum Error {
     Number { what: &'static str, expected: u64, found: u64 },
     #[error("the turn failed at an earlier write and cannot be committed")]
     TurnFailed,
+    #[error("the list would have to look at more than it may")]
+    TooMuch,
     #[error("the commit log could not be read: {0}")]
     Log(Box<dyn std::error::Error + Send + Sync>),
     #[error("the object's file could not be used: {0}")]

@@ -8,17 +8,46 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use types::Faults;
 
 pub(crate) struct Opened {
     pub connection: Connection,
+    pub patience: Patience,
     /// Its main part is the template still and was never synced.
     pub is_new: bool,
 }
 
+/// How much longer a statement may run: counted down by SQLite's machine.
+#[derive(Clone)]
+pub(crate) struct Patience(Arc<AtomicI64>);
+
+impl Patience {
+    /// How many steps of the machine there are from one look to the next.
+    const STEPS_PER_LOOK: i32 = 100_000;
+    /// Looks at one list: about half a second.
+    pub const LOOKS_MAX: i64 = 300;
+    pub const ENDLESS: i64 = i64::MAX;
+
+    fn of(connection: &mut Connection) -> Result<Self, Error> {
+        let left = Arc::new(AtomicI64::new(Self::ENDLESS));
+        let handler = {
+            let left = left.clone();
+            move || left.fetch_sub(1, Ordering::Relaxed) <= 0
+        };
+        connection.progress_handler(Self::STEPS_PER_LOOK, Some(handler))?;
+        Ok(Self(left))
+    }
+
+    pub fn set(&self, looks: i64) {
+        self.0.store(looks, Ordering::Relaxed);
+    }
+}
+
 /// Prepared statements kept for each open file: all that a turn runs, not all there are.
-const STATEMENTS_KEPT: usize = 16;
+const STATEMENTS_KEPT: usize = 32;
 
 pub(crate) fn open(path: &Path, options: &Options) -> Result<Opened, Error> {
     let found = look(path)?;
@@ -28,7 +57,7 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<Opened, Error> {
     // Exclusive: an object has one owner, and without a third file beside it (-shm, made and removed each time) opening
     // and closing cost half and less. The sqlite3 command opens the file as soon as the object is closed; when it has it
     // open already, the file is shared with it rather than refused.
-    let (connection, schema) = match connect(path, options, "EXCLUSIVE") {
+    let (mut connection, schema) = match connect(path, options, "EXCLUSIVE") {
         Err(Error::Busy) => connect(path, options, "NORMAL")?,
         other => other?,
     };
@@ -38,7 +67,8 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<Opened, Error> {
     if schema < SCHEMA {
         template::migrate(&connection, schema)?;
     }
-    Ok(Opened { connection, is_new: !matches!(found, Found::Synced) })
+    let patience = Patience::of(&mut connection)?;
+    Ok(Opened { connection, patience, is_new: !matches!(found, Found::Synced) })
 }
 
 /// A connection, and the schema's number as of the newest turn, which may be in the WAL.

@@ -25,9 +25,12 @@ mod file;
 mod rows;
 mod template;
 mod turn;
-pub use turn::Turn;
+pub use turn::{Suspended, Turn};
 mod read;
-pub use read::{ActionFilter, Deleted, EventFilter, LogEntry, LogFilter, Origin, PAGE_MAX, Page, Reader, SCAN_MAX};
+pub use read::{
+    ActionFilter, Comparison, Deleted, Edge, EventFilter, Field, Line, LogEntry, LogFilter, Origin, PAGE_MAX, Page,
+    Reader, SCAN_MAX, Side, ThingFilter, ThingList, ThingPage, ThingSort,
+};
 mod recover;
 pub use recover::{Recovered, Retained, recover};
 
@@ -93,7 +96,7 @@ impl Store {
             return Err(Error::WrongObject { expected: object });
         }
         Ok(Self {
-            reader: Reader { connection: opened.connection, object, state },
+            reader: Reader { connection: opened.connection, patience: opened.patience, object, state },
             path: path.to_path_buf(),
             faults: options.faults.clone(),
             is_new: opened.is_new,
@@ -105,6 +108,16 @@ impl Store {
     /// Begins a turn. It sees its own writes; it ends by [`Turn::commit`], or by being dropped as if it had not been.
     pub fn turn(&mut self, epoch: u64, at: Timestamp) -> Result<Turn<'_>, Error> {
         Turn::begin(self, epoch, at)
+    }
+
+    /// Goes on with a turn that was put aside.
+    pub fn resume(&mut self, suspended: Suspended) -> Turn<'_> {
+        Turn::resume(self, suspended)
+    }
+
+    /// Ends a turn that was put aside as if it had not been.
+    pub fn abandon(&mut self, suspended: Suspended) {
+        drop(Turn::resume(self, suspended));
     }
 
     /// Adds what a turn left, here or on another node.

@@ -8,7 +8,14 @@ mod events;
 pub use events::EventFilter;
 mod logs;
 pub use logs::{LogEntry, LogFilter};
+mod branches;
+mod line;
 mod owned;
+pub use line::Line;
+mod list;
+pub use list::{Comparison, Field, ThingFilter, ThingList, ThingPage, ThingSort};
+mod relations;
+pub use relations::{Edge, Side};
 mod things;
 pub use things::Deleted;
 
@@ -28,6 +35,7 @@ pub const SCAN_MAX: u32 = 10_000;
 /// Reads a file; a [`Store`](crate::Store) and a [`Turn`](crate::Turn) are both one. A turn sees its own writes.
 pub struct Reader {
     pub(crate) connection: Connection,
+    pub(crate) patience: crate::file::Patience,
     pub(crate) object: ObjectId,
     pub(crate) state: State,
 }
@@ -56,11 +64,14 @@ pub(crate) struct State {
     pub epoch: u64,
     pub next_version: u64,
     pub next_sequence: u64,
+    /// The commit time of the newest version: a clock that was set back must not make the next one older.
+    pub last_at: Timestamp,
 }
 
 impl State {
     pub fn read(connection: &Connection) -> Result<Self, Error> {
-        let sql = "SELECT object, namespace, createdAt, appliedSeq, epoch, nextVersion, nextSequence FROM meta";
+        let sql = "SELECT object, namespace, createdAt, appliedSeq, epoch, nextVersion, nextSequence, \
+                   (SELECT createdAt FROM things ORDER BY version DESC LIMIT 1) FROM meta";
         let read = |row: &Row<'_>| {
             Ok((|| {
                 let namespace = column::optional(row, 1, "namespace", |text: String| Namespace::parse(&text).ok())?;
@@ -74,6 +85,7 @@ impl State {
                     epoch: column::number(row, 4)?,
                     next_version: column::number(row, 5)?,
                     next_sequence: column::number(row, 6)?,
+                    last_at: row.get::<_, Option<i64>>(7)?.map_or(Timestamp::from_millis(0), column::timestamp),
                 })
             })())
         };

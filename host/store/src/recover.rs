@@ -61,6 +61,7 @@ pub fn recover(path: &Path, object: ObjectId, options: &Options, log: Retained<'
                 | Error::OldEpoch { .. }
                 | Error::Number { .. }
                 | Error::TurnFailed
+                | Error::TooMuch
                 | Error::Log(_)
                 | Error::Io(_)
                 | Error::Sqlite(_) => false,

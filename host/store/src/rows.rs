@@ -1,10 +1,13 @@
 //! The one way a row enters a file.
 
+mod things;
+pub(crate) use things::branch_key;
+
 use crate::Error;
 use crate::read::State;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params};
-use types::{ActionRow, EventRow, Id, Json, KeyRow, LogRow, ObjectRow, Row, ThingRow, Timestamp};
+use types::{ActionRow, EventRow, Id, Json, KeyRow, LogRow, ObjectRow, Row, Timestamp};
 
 /// Adds a row, or moves it on where the schema says so, and counts.
 ///
@@ -27,8 +30,9 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
                 let (expected, found) = (state.next_version, thing.version);
                 return Err(Error::Number { what: "version", expected, found });
             }
-            insert_thing(connection, thing)?;
+            things::insert(connection, thing)?;
             state.next_version = thing.version + 1;
+            state.last_at = state.last_at.max(thing.created_at);
             Ok(())
         }
         Row::Action(action) => put_action(connection, action),
@@ -53,26 +57,13 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
         Row::Secret { name, sealed: None, at: _ } => {
             run(connection, "DELETE FROM secrets WHERE name = ?1", params![name])
         }
+        Row::Branch(branch) => things::put_branch(connection, branch),
+        Row::Merge(merge) => things::put_merge(connection, merge),
+        Row::Search { version, text } => {
+            run(connection, "INSERT INTO search (rowid, content) VALUES (?1, ?2)", params![int(*version), text])
+        }
+        Row::Unique(unique) => things::put_unique(connection, unique),
     }
-}
-
-fn insert_thing(connection: &Connection, t: &ThingRow) -> Result<(), Error> {
-    run(
-        connection,
-        "INSERT INTO things (version, type, id, branch, name, data, deleted, createdAt, actionId)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        params![
-            int(t.version),
-            t.noun,
-            t.id,
-            t.branch,
-            t.name,
-            Text(&t.data),
-            t.deleted,
-            int(t.created_at.as_millis()),
-            Blob::of(t.action),
-        ],
-    )
 }
 
 fn put_action(connection: &Connection, a: &ActionRow) -> Result<(), Error> {
@@ -135,8 +126,10 @@ fn insert_log(connection: &Connection, l: &LogRow) -> Result<(), Error> {
 fn put_object(connection: &Connection, o: &ObjectRow) -> Result<(), Error> {
     run(
         connection,
-        "INSERT INTO objects (ns, id, class, relation, parent, createdAt, deleted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (ns) DO UPDATE SET id = ?2, class = ?3, relation = ?4, parent = ?5, createdAt = ?6, deleted = ?7",
+        "INSERT INTO objects (ns, id, class, relation, parent, createdAt, deleted, region, \"primary\", shardKey, shardIndex)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT (ns) DO UPDATE SET id = ?2, class = ?3, relation = ?4, parent = ?5, createdAt = ?6, deleted = ?7,
+           region = ?8, \"primary\" = ?9, shardKey = ?10, shardIndex = ?11",
         params![
             o.namespace.as_str(),
             &o.id.as_u128().to_be_bytes()[..],
@@ -144,7 +137,11 @@ fn put_object(connection: &Connection, o: &ObjectRow) -> Result<(), Error> {
             o.relation.as_str(),
             o.parent.as_ref().map(|p| p.as_str()),
             millis(o.created_at),
-            o.deleted
+            o.deleted,
+            o.place.region,
+            o.place.primary,
+            o.place.shard_key,
+            o.place.shard_index,
         ],
     )
 }
@@ -198,7 +195,7 @@ impl ToSql for Blob {
     }
 }
 
-struct Text<'a>(&'a Json);
+pub(crate) struct Text<'a>(pub &'a Json);
 
 impl ToSql for Text<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -7,7 +7,10 @@ use rusqlite::{Connection, MAIN_DB};
 use std::sync::OnceLock;
 
 /// In the order in which they are applied; their count is the schema's number (`PRAGMA user_version`).
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_objects_own_file.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_objects_own_file.sql"),
+    include_str!("../migrations/0002_things_have_branches.sql"),
+];
 
 pub(crate) const SCHEMA: u32 = MIGRATIONS.len() as u32;
 

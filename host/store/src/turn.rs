@@ -18,13 +18,32 @@ pub struct Turn<'s> {
     rows: Vec<Row>,
     has_failed: bool,
     is_over: bool,
+    /// Where the part that is being written began.
+    part: Option<Part>,
+}
+
+/// A turn that was put aside with its transaction open: whoever holds it keeps everybody else from the file.
+pub struct Suspended {
+    before: State,
+    epoch: u64,
+    at: Timestamp,
+    rows: Vec<Row>,
+    has_failed: bool,
+}
+
+/// What is undone when a part of a turn is refused.
+struct Part {
+    rows: usize,
+    state: State,
+    /// SQLite was told, which it is at the first write: most parts that are refused have not written yet.
+    is_marked: bool,
 }
 
 /// Confirmed records are removed in such groups: removing one costs nearly as much as removing many.
 const TRIM_EVERY: u64 = 16;
 
 /// Of `records.record`: which encoding of `types::Record` follows.
-pub(crate) const RECORD_FORMAT: u8 = 1;
+pub(crate) const RECORD_FORMAT: u8 = 2;
 
 impl Deref for Turn<'_> {
     type Target = Reader;
@@ -37,10 +56,51 @@ impl Deref for Turn<'_> {
 impl<'s> Turn<'s> {
     pub(crate) fn begin(store: &'s mut Store, epoch: u64, at: Timestamp) -> Result<Self, Error> {
         let before = begin(store, epoch)?;
-        Ok(Self { store, before, epoch, at, rows: Vec::new(), has_failed: false, is_over: false })
+        let at = at.max(before.last_at);
+        Ok(Self { store, before, epoch, at, rows: Vec::new(), has_failed: false, is_over: false, part: None })
     }
 
-    /// The time of the turn: of its record.
+    /// Puts the turn aside with what it wrote; [`Store::resume`] goes on with it, [`Store::abandon`] ends it. Until then
+    /// what the store reads has its writes in it.
+    pub fn suspend(mut self) -> Suspended {
+        self.is_over = true;
+        Suspended {
+            before: self.before.clone(),
+            epoch: self.epoch,
+            at: self.at,
+            rows: std::mem::take(&mut self.rows),
+            has_failed: self.has_failed,
+        }
+    }
+
+    pub(crate) fn resume(store: &'s mut Store, suspended: Suspended) -> Self {
+        let Suspended { before, epoch, at, rows, has_failed } = suspended;
+        Self { store, before, epoch, at, rows, has_failed, is_over: false, part: None }
+    }
+
+    /// Writes something that may be refused half-way: then nothing of it stays, and the rest of the turn does. Parts do
+    /// not nest.
+    pub fn part<T, E>(&mut self, write: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        self.part = Some(Part { rows: self.rows.len(), state: self.store.reader.state.clone(), is_marked: false });
+        let written = write(self);
+        let part = self.part.take().expect("parts do not nest");
+        if part.is_marked && !self.has_failed {
+            let connection = &self.store.reader.connection;
+            let end = if written.is_ok() { "RELEASE part" } else { "ROLLBACK TO part" };
+            if let Err(error) = run(connection, end, params![]) {
+                tracing::error!(%error, "a part of a turn could not be ended");
+                self.has_failed = true;
+            } else if written.is_err() {
+                self.rows.truncate(part.rows);
+                self.store.reader.state = part.state;
+                // The mark itself stays until it is released.
+                self.has_failed |= run(&self.store.reader.connection, "RELEASE part", params![]).is_err();
+            }
+        }
+        written
+    }
+
+    /// The time of the turn, and of its record. It is never before that of an earlier version.
     pub fn at(&self) -> Timestamp {
         self.at
     }
@@ -54,6 +114,10 @@ impl<'s> Turn<'s> {
         if self.has_failed {
             // A full disk can have ended the transaction: a row written now would stay, without a record.
             return Err(Error::TurnFailed);
+        }
+        if let Some(part) = self.part.as_mut().filter(|part| !part.is_marked) {
+            run(&self.store.reader.connection, "SAVEPOINT part", params![])?;
+            part.is_marked = true;
         }
         let reader = &mut self.store.reader;
         let written = rows::insert(&reader.connection, &mut reader.state, &row);
@@ -164,7 +228,7 @@ fn begin(store: &mut Store, epoch: u64) -> Result<State, Error> {
 }
 
 fn commit(store: &mut Store, epoch: u64, seq: u64) -> Result<(), Error> {
-    let Reader { connection, object, state } = &mut store.reader;
+    let Reader { connection, object, state, patience: _ } = &mut store.reader;
     if state.applied_seq == 0 {
         run(connection, "UPDATE meta SET object = ?1", params![&object.as_u128().to_be_bytes()[..]])?;
         let mark: u32 = connection.query_row("PRAGMA application_id", (), |r| r.get(0))?;

@@ -8,6 +8,10 @@ mod namespace;
 pub use namespace::{Namespace, NamespaceError};
 mod name;
 pub use name::{ActionRef, At, FunctionName, NameError};
+mod thing;
+pub use thing::{BranchName, Noun, ThingId, ThingKey, ThingNameError};
+mod refs;
+pub use refs::{Ref, RefError};
 mod id;
 pub use id::{Hash, Id, ObjectId};
 mod time;
@@ -28,8 +32,8 @@ mod call;
 pub use call::{Call, CallOptions, Reply, Retry, ThingRef};
 mod record;
 pub use record::{
-    ActionRow, ActionStatus, Durability, EventRow, KeyRow, LogRow, LogStream, ObjectRelation, ObjectRow, Record, Row,
-    ThingRow,
+    ActionRow, ActionStatus, Born, BranchRow, Durability, EventRow, KeyRow, LogRow, LogStream, MergeRow,
+    ObjectRelation, ObjectRow, Place, Record, Row, ThingRow, UniqueRow,
 };
 mod faults;
 pub use faults::Faults;

@@ -1,6 +1,6 @@
 //! What a turn leaves behind: complete rows, so that applying them twice, later or elsewhere gives the same file.
 
-use crate::{Fault, Hash, Id, Json, Namespace, ObjectId, Scopes, Timestamp};
+use crate::{BranchName, Fault, Hash, Id, Json, Namespace, Noun, ObjectId, Scopes, ThingId, ThingKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The outcome of one turn, or of several of one object that ended together. Identified by `(object, epoch, seq)`;
@@ -37,6 +37,15 @@ pub enum Row {
         sealed: Option<Vec<u8>>,
         at: Timestamp,
     },
+    /// Inserted, or replaced (its things grow, it is gone).
+    Branch(BranchRow),
+    Merge(MergeRow),
+    /// What a search finds this version by, while it is the newest on main.
+    Search {
+        version: u64,
+        text: String,
+    },
+    Unique(UniqueRow),
 }
 
 /// One version of one thing.
@@ -44,15 +53,74 @@ pub enum Row {
 pub struct ThingRow {
     /// Unique in the object, never used again (spec THG-2).
     pub version: u64,
-    pub noun: String,
-    pub id: String,
+    pub key: ThingKey,
     /// None is main.
-    pub branch: Option<String>,
+    pub branch: Option<BranchName>,
     pub name: Option<String>,
+    /// An object.
     pub data: Json,
+    /// A delete marker; name and data are the last ones.
     pub deleted: bool,
     pub created_at: Timestamp,
     pub action: Id,
+    /// The `$id` of who made this version.
+    pub actor: String,
+    /// When and by whom the thing was made; None: by this version. It is kept with each version because the first one
+    /// may be archived (spec THG-3).
+    pub born: Option<Born>,
+}
+
+impl ThingRow {
+    /// When the thing was made, and by whom.
+    pub fn born(&self) -> Born {
+        self.born.clone().unwrap_or_else(|| Born { at: self.created_at, by: self.actor.clone() })
+    }
+}
+
+/// The beginning of a thing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Born {
+    pub at: Timestamp,
+    pub by: String,
+}
+
+/// A named line of versions (spec BRN-1).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BranchRow {
+    pub name: BranchName,
+    /// The branch it was made from; None is main.
+    pub parent: Option<BranchName>,
+    /// The object's highest version when it was made: what the parent wrote later is not seen here.
+    pub base: u64,
+    /// The ref it was made from, as it was given.
+    pub forked_from: String,
+    /// The only things that can be written here; None: all.
+    pub things: Option<Vec<ThingKey>>,
+    pub created_at: Timestamp,
+    pub created_by: String,
+    pub deleted: bool,
+}
+
+/// That one branch was merged into another, whole. None is main.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MergeRow {
+    pub source: Option<BranchName>,
+    pub into: Option<BranchName>,
+    /// The object's highest version once it was done.
+    pub at: u64,
+}
+
+/// Which thing holds a value of a field that no two may share (spec NOU-5).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct UniqueRow {
+    /// None is main.
+    pub branch: Option<BranchName>,
+    pub noun: Noun,
+    pub field: String,
+    /// The value's JSON text.
+    pub value: String,
+    /// None: nobody holds it any more.
+    pub id: Option<ThingId>,
 }
 
 /// How much a call survives (spec DUR-1).
@@ -233,6 +301,18 @@ pub struct ObjectRow {
     pub parent: Option<Namespace>,
     pub created_at: Timestamp,
     pub deleted: bool,
+    /// What the platform knows of where and how it is kept.
+    pub place: Place,
+}
+
+/// Where and how an object is kept (spec OBJ-1).
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Place {
+    /// A name of the installation's configuration; None: its first location.
+    pub region: Option<String>,
+    pub primary: bool,
+    pub shard_key: Option<String>,
+    pub shard_index: Option<u32>,
 }
 
 /// An API key, without the key (spec KEY-1).

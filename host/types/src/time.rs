@@ -33,6 +33,16 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// `2024-01-08`: the start of that UTC day (spec ID-11).
+    pub fn parse_date(text: &str) -> Option<Self> {
+        // A date alone has ten bytes; the parser would take a longer form for one too.
+        let date: jiff::civil::Date = if text.len() == 10 { text.parse().ok()? } else { return None };
+        let start = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        u64::try_from(start.timestamp().as_millisecond()).ok().map(Self)
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = i64::try_from(self.0).unwrap_or(i64::MAX);

@@ -4,9 +4,9 @@ use super::{Page, Reader, column, limited, page};
 use crate::Error;
 use crate::rows::Blob;
 use rusqlite::Row;
-use types::{Hash, Id, KeyRow, Namespace, ObjectId, ObjectRelation, ObjectRow, Scopes};
+use types::{Hash, Id, KeyRow, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Scopes};
 
-const OBJECT: &str = "ns, id, class, relation, parent, createdAt, deleted";
+const OBJECT: &str = "ns, id, class, relation, parent, createdAt, deleted, region, \"primary\", shardKey, shardIndex";
 const KEY: &str = "id, name, hash, start, scopes, createdBy, createdAt, expiresAt, revokedAt";
 
 impl Reader {
@@ -63,6 +63,7 @@ fn read_object(row: &Row<'_>) -> Result<ObjectRow, Error> {
         parent: column::optional(row, 4, "parent", namespace)?,
         created_at: column::time(row, 5)?,
         deleted: row.get(6)?,
+        place: Place { region: row.get(7)?, primary: row.get(8)?, shard_key: row.get(9)?, shard_index: row.get(10)? },
     })
 }
 

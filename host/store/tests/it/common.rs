@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use types::{
-    ActionRow, ActionStatus, Durability, EventRow, Fault, Faults, Hash, Id, Json, KeyRow, LogRow, LogStream, Namespace,
-    ObjectId, ObjectRelation, ObjectRow, Record, Row, Scopes, ThingRow, Timestamp,
+    ActionRow, ActionStatus, BranchName, Durability, EventRow, Fault, Faults, Hash, Id, Json, KeyRow, LogRow,
+    LogStream, Namespace, Noun, ObjectId, ObjectRelation, ObjectRow, Place, Record, Row, Scopes, ThingId, ThingKey,
+    ThingRow, Timestamp,
 };
 
 pub const EPOCH: u64 = 1;
@@ -99,6 +100,10 @@ pub fn write_turn(store: &mut Store, random: &mut Random) -> Option<Record> {
     turn.commit().unwrap()
 }
 
+pub fn key(noun: &str, id: &str) -> ThingKey {
+    ThingKey::new(Noun::parse(noun).unwrap(), ThingId::parse(id).unwrap())
+}
+
 fn write_some(turn: &mut store::Turn<'_>, random: &mut Random, when: Timestamp) {
     let id = random.id(when);
     let mut row = action(id, ActionStatus::Completed, when);
@@ -106,20 +111,18 @@ fn write_some(turn: &mut store::Turn<'_>, random: &mut Random, when: Timestamp) 
         0 => {
             let version = turn.next_version();
             let data = Json::parse(format!(r#"{{"n":{}}}"#, random.below(1000))).unwrap();
-            let (noun, id_of) = ("Startup".to_owned(), format!("acme-{}", random.below(5)));
+            let key = key("Startup", &format!("acme-{}", random.below(5)));
             let deleted = random.below(5) == 0;
-            let thing = ThingRow {
-                version,
-                noun,
-                id: id_of,
-                branch: None,
-                name: None,
-                data,
-                deleted,
-                created_at: when,
-                action: id,
-            };
+            let branch = (random.below(3) == 0).then(|| BranchName::parse("x").unwrap());
+            let is_main = branch.is_none();
+            let actor = "https://acme.example/Service/root".to_owned();
+            let (name, born) = (None, None);
+            let thing =
+                ThingRow { version, key, branch, name, data, deleted, created_at: when, action: id, actor, born };
             turn.write(Row::Thing(thing)).unwrap();
+            if is_main && !deleted {
+                turn.write(Row::Search { version, text: format!("word{}", random.below(9)) }).unwrap();
+            }
             row.output = Some(version);
         }
         1 => {
@@ -139,7 +142,8 @@ fn write_some(turn: &mut store::Turn<'_>, random: &mut Random, when: Timestamp) 
             let namespace = Namespace::parse(&format!("https://acme.example/{}", random.below(3))).unwrap();
             let relation = ObjectRelation::Child;
             let (id, class, deleted) = (object(random.below(9)), "App".to_owned(), random.below(2) == 0);
-            let row = ObjectRow { namespace, id, class, relation, parent: None, created_at: when, deleted };
+            let place = Place::default();
+            let row = ObjectRow { namespace, id, class, relation, parent: None, created_at: when, deleted, place };
             turn.write(Row::Object(row)).unwrap();
         }
         4 => {

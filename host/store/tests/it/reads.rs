@@ -1,10 +1,13 @@
 //! Asking: what comes back is what was written, in pages, without looking at everything.
 
-use crate::common::{EPOCH, Random, action, at, event, object};
-use org_ai_store::{ActionFilter, Deleted, EventFilter, LogFilter, Options, PAGE_MAX, SCAN_MAX, Store};
+use crate::common::{EPOCH, Random, action, at, event, key, object};
+use org_ai_store::{
+    ActionFilter, Comparison, Deleted, EventFilter, Field, Line, LogFilter, Options, PAGE_MAX, SCAN_MAX, Store,
+    ThingFilter, ThingList, ThingSort,
+};
 use types::{
-    ActionRow, ActionStatus, At, Durability, Fault, Hash, Id, Json, KeyRow, LogRow, LogStream, Namespace,
-    ObjectRelation, ObjectRow, Row, Scopes, ThingRow,
+    ActionRow, ActionStatus, Born, Durability, Fault, Hash, Id, Json, KeyRow, LogRow, LogStream, Namespace, Noun,
+    ObjectRelation, ObjectRow, Place, Row, Scopes, ThingId, ThingRow,
 };
 
 struct Scene {
@@ -29,14 +32,15 @@ impl Scene {
     fn thing(&mut self, noun: &str, id: &str, deleted: bool) -> ThingRow {
         let thing = ThingRow {
             version: self.store.next_version(),
-            noun: noun.into(),
-            id: id.into(),
+            key: key(noun, id),
             branch: None,
             name: Some("A name".into()),
             data: Json::parse(format!(r#"{{"v":{}.0}}"#, self.store.next_version())).unwrap(),
             deleted,
             created_at: at(self.store.next_version()),
             action: Id::from_u128(1),
+            actor: "https://acme.example/Service/root".into(),
+            born: (self.store.next_version() % 2 == 0).then(|| Born { at: at(1), by: "ann".into() }),
         };
         self.write([Row::Thing(thing.clone())]);
         thing
@@ -50,37 +54,124 @@ fn a_version_is_found_by_number_or_by_how_far_back_it_is() {
     scene.thing("Function", "other", false);
     let second = scene.thing("Function", "pay", false);
     let gone = scene.thing("Function", "pay", true);
-    let find = |at| scene.store.thing("Function", "pay", at).unwrap();
-    assert_eq!(find(At::Head), Some(gone.clone()));
-    assert_eq!(find(At::Version(1)), Some(first.clone()));
-    assert_eq!(find(At::Version(2)), None, "that is another thing's");
-    assert_eq!(find(At::Back(0)), Some(gone.clone()));
-    assert_eq!(find(At::Back(1)), Some(second.clone()));
-    assert_eq!(find(At::Back(2)), Some(first.clone()));
-    assert_eq!((find(At::Back(3)), find(At::Back(u64::MAX)), find(At::Version(u64::MAX))), (None, None, None));
-    let all = scene.store.versions("Function", "pay", None, 2).unwrap();
+    let (line, pay) = (Line::main(), key("Function", "pay"));
+    let back = |n| scene.store.back(&line, &pay, n).unwrap();
+    assert_eq!(scene.store.newest(&line, &pay).unwrap(), Some(gone.clone()));
+    assert_eq!(scene.store.version(1).unwrap(), Some(first.clone()));
+    assert_eq!((back(0), back(1), back(2)), (Some(gone.clone()), Some(second.clone()), Some(first.clone())));
+    assert_eq!((back(3), back(u64::MAX), scene.store.version(u64::MAX).unwrap()), (None, None, None));
+    let all = scene.store.versions(&line, &pay, None, 2).unwrap();
     assert_eq!((all.items, all.next), (vec![gone, second.clone()], Some(second.version)));
-    let rest = scene.store.versions("Function", "pay", all.next, 2).unwrap();
+    let rest = scene.store.versions(&line, &pay, all.next, 2).unwrap();
     assert_eq!((rest.items, rest.next), (vec![first], None));
+}
+
+fn listing(noun: &str) -> ThingList {
+    ThingList {
+        noun: Noun::parse(noun).unwrap(),
+        deleted: Deleted::Hidden,
+        filters: Vec::new(),
+        sort: Vec::new(),
+        after: None,
+        offset: 0,
+        limit: 10,
+    }
 }
 
 #[test]
 fn a_list_of_things_has_the_newest_of_each_in_pages() {
     let mut scene = Scene::new();
     for id in ["c", "a", "b", "a"] {
-        scene.thing("Function", id, false);
+        scene.thing("Note", id, false);
     }
-    scene.thing("Function", "b", true);
+    scene.thing("Note", "b", true);
     scene.thing("Startup", "a", false);
-    let ids = |deleted, after, limit| {
-        let page = scene.store.things("Function", deleted, after, limit).unwrap();
-        (page.items.iter().map(|t| (t.id.clone(), t.version)).collect::<Vec<_>>(), page.next)
+    let ids = |list: &ThingList| {
+        let page = scene.store.things(&Line::main(), list).unwrap();
+        (page.items.iter().map(|t| (t.key.id.to_string(), t.version)).collect::<Vec<_>>(), page.is_more)
     };
     let named = |names: &[(&str, u64)]| names.iter().map(|(n, v)| ((*n).to_owned(), *v)).collect::<Vec<_>>();
-    assert_eq!(ids(Deleted::Hidden, None, 10), (named(&[("a", 4), ("c", 1)]), None));
-    assert_eq!(ids(Deleted::Shown, None, 2), (named(&[("a", 4), ("b", 5)]), Some("b".into())));
-    assert_eq!(ids(Deleted::Shown, Some("b"), 2), (named(&[("c", 1)]), None));
-    assert_eq!(scene.store.things("Nothing", Deleted::Shown, None, 2).unwrap().items, []);
+    let live = listing("Note");
+    assert_eq!(ids(&live), (named(&[("a", 4), ("c", 1)]), false));
+    let all = ThingList { deleted: Deleted::Shown, limit: 2, ..listing("Note") };
+    assert_eq!(ids(&all), (named(&[("a", 4), ("b", 5)]), true));
+    let rest = ThingList { after: Some(ThingId::parse("b").unwrap()), ..all.clone() };
+    assert_eq!(ids(&rest), (named(&[("c", 1)]), false));
+    let newest_first =
+        ThingList { sort: vec![ThingSort { field: Field::UpdatedAt, descending: true }], ..live.clone() };
+    assert_eq!(ids(&newest_first), (named(&[("a", 4), ("c", 1)]), false));
+    assert_eq!(ids(&ThingList { offset: 1, ..newest_first }), (named(&[("c", 1)]), false));
+    assert_eq!(ids(&listing("Nothing")), (vec![], false));
+    let count = |list: &ThingList| scene.store.count_things(&Line::main(), list).unwrap();
+    assert_eq!((count(&live), count(&all), count(&listing("Nothing"))), (2, 3, 0));
+    assert_eq!(scene.store.tally(&live.noun).unwrap(), Some(2));
+    let earlier = Line::main().through(3);
+    let then = scene.store.things(&earlier, &live).unwrap();
+    assert_eq!(then.items.iter().map(|t| t.version).collect::<Vec<_>>(), [2, 3, 1], "as it was at version 3");
+    assert_eq!(scene.store.count_things(&earlier, &live).unwrap(), 3);
+}
+
+#[test]
+fn a_list_compares_as_a_person_would() {
+    let mut scene = Scene::new();
+    for (id, data) in [
+        ("a", r#"{"n":10,"s":"x","b":true,"deep":{"k":"1"}}"#),
+        ("b", r#"{"n":9.5,"s":"10","b":false}"#),
+        ("c", r#"{"n":null,"s":"xyz"}"#),
+    ] {
+        let version = scene.store.next_version();
+        let (name, born) = (Some(id.to_uppercase()), None);
+        let (created_at, action, actor) = (at(version), Id::from_u128(1), "me".to_owned());
+        let data = Json::parse(data).unwrap();
+        let key = key("Note", id);
+        scene.write([Row::Thing(ThingRow {
+            version,
+            key,
+            branch: None,
+            name,
+            data,
+            deleted: false,
+            created_at,
+            action,
+            actor,
+            born,
+        })]);
+    }
+    let find = |path: &str, comparison, value: &str| {
+        let field = match path {
+            "name" => Field::Name,
+            other => Field::Data(other.split('.').map(str::to_owned).collect()),
+        };
+        let filters = vec![ThingFilter { field, comparison, value: value.into() }];
+        let list = ThingList { filters, ..listing("Note") };
+        let page = scene.store.things(&Line::main(), &list).unwrap();
+        assert_eq!(scene.store.count_things(&Line::main(), &list).unwrap(), page.items.len() as u64);
+        page.items.iter().map(|t| t.key.id.to_string()).collect::<String>()
+    };
+    use Comparison::{Contains, Exists, Greater, GreaterOrEqual, Is, IsNot, Less, LessOrEqual, StartsWith};
+    for (path, comparison, value, found) in [
+        ("n", Is, "10", "a"),
+        ("n", Is, "10.0", "a"),
+        ("s", Is, "10", "b"),
+        ("n", IsNot, "10", "bc"),
+        ("n", Greater, "9", "ab"),
+        ("n", GreaterOrEqual, "10", "a"),
+        ("n", Less, "10", "b"),
+        ("n", LessOrEqual, "10", "ab"),
+        ("s", Greater, "x", "c"),
+        ("b", Is, "true", "a"),
+        ("b", Is, "false", "b"),
+        ("n", Is, "null", "c"),
+        ("s", Contains, "y", "c"),
+        ("s", StartsWith, "x", "ac"),
+        ("n", Exists, "true", "ab"),
+        ("b", Exists, "false", "c"),
+        ("deep.k", Is, "1", "a"),
+        ("name", Is, "A", "a"),
+        ("s", Is, "'); DROP TABLE things; --", ""),
+    ] {
+        assert_eq!(find(path, comparison, value), found, "{path} {comparison:?} {value}");
+    }
 }
 
 #[test]
@@ -209,6 +300,7 @@ fn objects_keys_and_secrets_are_what_they_are_now() {
         parent: Some(namespace("https://a.b")),
         created_at: at(1),
         deleted,
+        place: Place::default(),
     };
     let key = |revoked_at| KeyRow {
         id: Id::from_u128(5),

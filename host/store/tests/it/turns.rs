@@ -1,9 +1,9 @@
 //! Turns: what they number, what they refuse, what is left of one that fails.
 
-use crate::common::{EPOCH, Random, action, at, dump, event, object, write_turn};
-use org_ai_store::{Applied, Error, EventFilter, Options, Store};
+use crate::common::{EPOCH, Random, action, at, dump, event, key, object, write_turn};
+use org_ai_store::{Applied, Error, EventFilter, Line, Options, Store};
 use std::path::Path;
-use types::{ActionStatus, At, Faults, Id, Json, LogRow, LogStream, Record, Row, ThingRow};
+use types::{ActionStatus, Faults, Id, Json, LogRow, LogStream, Record, Row, ThingRow};
 
 fn open(folder: &Path) -> Store {
     Store::open(&folder.join("a.sqlite"), object(1), &Options::STANDARD).unwrap()
@@ -12,14 +12,15 @@ fn open(folder: &Path) -> Store {
 fn thing(version: u64, id: &str) -> Row {
     Row::Thing(ThingRow {
         version,
-        noun: "Function".into(),
-        id: id.into(),
+        key: key("Function", id),
         branch: None,
         name: None,
         data: Json::parse("{}").unwrap(),
         deleted: false,
         created_at: at(0),
         action: Id::from_u128(1),
+        actor: "root".into(),
+        born: None,
     })
 }
 
@@ -39,16 +40,16 @@ fn a_turn_that_is_dropped_was_not() {
     let mut store = open(folder.path());
     let path = store.path().to_owned();
     commit(&mut store, vec![thing(1, "a")]);
-    let before = store.versions("Function", "a", None, 9).unwrap();
+    let before = store.versions(&Line::main(), &key("Function", "a"), None, 9).unwrap();
     let mut turn = store.turn(EPOCH, at(1)).unwrap();
     let version = turn.next_version();
     turn.write(thing(version, "b")).unwrap();
     assert_eq!(turn.next_version(), version + 1);
-    assert!(turn.thing("Function", "b", At::Head).unwrap().is_some(), "a turn sees its own writes");
+    assert!(turn.newest(&Line::main(), &key("Function", "b")).unwrap().is_some(), "a turn sees its own writes");
     drop(turn);
     assert_eq!((store.next_version(), store.applied_seq()), (version, 1));
-    assert!(store.thing("Function", "b", At::Head).unwrap().is_none());
-    assert_eq!(store.versions("Function", "a", None, 9).unwrap(), before);
+    assert!(store.newest(&Line::main(), &key("Function", "b")).unwrap().is_none());
+    assert_eq!(store.versions(&Line::main(), &key("Function", "a"), None, 9).unwrap(), before);
     drop(store);
     assert_eq!(dump(&path)["things"].len(), 1);
 }
@@ -139,8 +140,8 @@ fn a_full_file_fails_the_turn_and_keeps_what_was() {
     // SQLite has ended the transaction: what is written now would stay, without a record.
     assert!(matches!(turn.write(thing(3, "c")), Err(Error::TurnFailed)));
     assert!(matches!(turn.commit(), Err(Error::TurnFailed)));
-    assert!(store.thing("Function", "b", At::Head).unwrap().is_none());
-    assert!(store.thing("Function", "c", At::Head).unwrap().is_none());
+    assert!(store.newest(&Line::main(), &key("Function", "b")).unwrap().is_none());
+    assert!(store.newest(&Line::main(), &key("Function", "c")).unwrap().is_none());
     assert_eq!(commit(&mut store, vec![thing(2, "b")]).seq, 2);
     store.integrity_check().unwrap();
 }

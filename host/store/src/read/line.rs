@@ -1,0 +1,100 @@
+//! What is seen of an object: a branch, what it was made from, and up to which version of each.
+
+use super::Reader;
+use crate::Error;
+use rusqlite::params;
+use types::{BranchName, Timestamp};
+
+/// A line of sight: the newest version of a thing is looked for on the first span, then on the next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    pub(crate) spans: Vec<Span>,
+}
+
+/// The versions of one branch that count: those after one number and through another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Span {
+    /// None is main.
+    pub branch: Option<BranchName>,
+    /// What an earlier branch of the same name wrote is not this one's.
+    pub after: u64,
+    pub through: u64,
+}
+
+impl Line {
+    /// Everything on main.
+    pub fn main() -> Self {
+        Self { spans: vec![Span { branch: None, after: 0, through: u64::MAX }] }
+    }
+
+    /// The branch it shows; None is main.
+    pub fn branch(&self) -> Option<&BranchName> {
+        self.spans[0].branch.as_ref()
+    }
+
+    /// As it was when `version` was the newest of the object (spec VER-8).
+    #[must_use]
+    pub fn through(mut self, version: u64) -> Self {
+        for span in &mut self.spans {
+            span.through = span.through.min(version);
+        }
+        self
+    }
+
+    /// Whether it shows the newest versions of its branch.
+    pub fn is_newest(&self) -> bool {
+        self.spans[0].through == u64::MAX
+    }
+
+    /// The newest span that two lines share, cut where both still agree; none of two that have only nothing in common.
+    pub fn common(&self, other: &Self) -> Option<Line> {
+        self.spans.iter().enumerate().find_map(|(at, span)| {
+            let twin = other.spans.iter().find(|s| s.branch == span.branch && s.after == span.after)?;
+            let through = span.through.min(twin.through);
+            Some(Self { spans: self.spans[at..].to_vec() }.through(through))
+        })
+    }
+}
+
+impl Reader {
+    /// How many branches may stand on each other.
+    pub const BRANCH_DEPTH_MAX: usize = 16;
+
+    /// What the newest of a branch shows; None: there is no such branch. `None` asked for is main.
+    pub fn line(&self, branch: Option<&BranchName>) -> Result<Option<Line>, Error> {
+        let mut spans = Vec::new();
+        let (mut next, mut through) = (branch.cloned(), u64::MAX);
+        while let Some(name) = next {
+            let Some(row) = self.branch(&name)?.filter(|row| !row.deleted) else { return Ok(None) };
+            spans.push(Span { branch: Some(name), after: row.base, through });
+            through = through.min(row.base);
+            next = row.parent;
+            if spans.len() > Self::BRANCH_DEPTH_MAX {
+                return Ok(None);
+            }
+        }
+        spans.push(Span { branch: None, after: 0, through });
+        Ok(Some(Line { spans }))
+    }
+
+    /// The highest version that was committed at `at` or before; 0 if none was. Times never fall from one version to the
+    /// next, so this is a search by halves.
+    pub fn version_at(&self, at: Timestamp) -> Result<u64, Error> {
+        let (mut low, mut high) = (0, self.next_version() - 1);
+        let mut at_or_after = self
+            .connection
+            .prepare_cached("SELECT version, createdAt FROM things WHERE version >= ?1 ORDER BY version LIMIT 1")?;
+        // Invariant: version `low` is not after `at`; whatever stands above `high` is.
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            let mut rows = at_or_after.query(params![super::int(middle)])?;
+            let found =
+                rows.next()?.map(|row| Ok::<_, Error>((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).transpose()?;
+            match found {
+                Some((version, created)) if super::column::timestamp(created) <= at => low = version.cast_unsigned(),
+                Some(_) | None => high = middle - 1,
+            }
+        }
+        Ok(low)
+    }
+}

@@ -1,0 +1,138 @@
+//! Versions of things, and what is derived from them: heads, tallies, edges, the text index.
+
+use super::{Blob, Text, int, millis, run};
+use crate::Error;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use types::{BranchName, BranchRow, MergeRow, ThingRow, UniqueRow};
+
+/// The noun whose things are edges between others.
+const RELATIONSHIP: &str = "Relationship";
+
+/// How main is written where NULL cannot stand.
+pub(crate) fn branch_key(branch: Option<&BranchName>) -> &str {
+    branch.map_or("", BranchName::as_str)
+}
+
+pub(crate) fn insert(connection: &Connection, t: &ThingRow) -> Result<(), Error> {
+    run(
+        connection,
+        "INSERT INTO things (version, type, id, branch, name, data, deleted, createdAt, actionId, actor, bornAt, bornBy)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            int(t.version),
+            t.key.noun.as_str(),
+            t.key.id.as_str(),
+            t.branch.as_ref().map(BranchName::as_str),
+            t.name,
+            Text(&t.data),
+            t.deleted,
+            millis(t.created_at),
+            Blob::of(t.action),
+            t.actor,
+            t.born.as_ref().map(|b| millis(b.at)),
+            t.born.as_ref().map(|b| b.by.as_str()),
+        ],
+    )?;
+    let (noun, id) = (t.key.noun.as_str(), t.key.id.as_str());
+    let branch = branch_key(t.branch.as_ref());
+    let before: Option<(i64, bool)> = connection
+        .prepare_cached("SELECT version, deleted FROM heads WHERE branch = ?1 AND type = ?2 AND id = ?3")?
+        .query_row(params![branch, noun, id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    if before.is_some() {
+        run(
+            connection,
+            "UPDATE heads SET version = ?4, deleted = ?5 WHERE branch = ?1 AND type = ?2 AND id = ?3",
+            params![branch, noun, id, int(t.version), t.deleted],
+        )?;
+    } else {
+        run(
+            connection,
+            "INSERT INTO heads (branch, type, id, version, deleted) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![branch, noun, id, int(t.version), t.deleted],
+        )?;
+    }
+    if noun == RELATIONSHIP && before.is_none() {
+        insert_edge(connection, t)?;
+    }
+    if t.branch.is_some() {
+        return run(connection, "UPDATE branches SET head = ?2 WHERE name = ?1", params![branch, int(t.version)]);
+    }
+    let was_live = before.is_some_and(|(_, deleted)| !deleted);
+    if let (Some((version, _)), true) = (before, was_live) {
+        run(connection, "DELETE FROM search WHERE rowid = ?1", params![version])?;
+    }
+    let change = i64::from(!t.deleted) - i64::from(was_live);
+    if before.is_none() || change != 0 {
+        run(
+            connection,
+            "INSERT INTO tallies (type, live) VALUES (?1, ?2) ON CONFLICT (type) DO UPDATE SET live = live + ?2",
+            params![noun, change],
+        )?;
+    }
+    Ok(())
+}
+
+/// An edge's ends are the same in all of its versions: its id is made of them.
+fn insert_edge(connection: &Connection, t: &ThingRow) -> Result<(), Error> {
+    run(
+        connection,
+        "INSERT INTO edges (id, verb, source, target) VALUES (?1, ?2 ->> 'verb', ?2 ->> 'from', ?2 ->> 'to')
+         ON CONFLICT (id) DO NOTHING",
+        params![t.key.id.as_str(), Text(&t.data)],
+    )
+}
+
+pub(crate) fn put_branch(connection: &Connection, b: &BranchRow) -> Result<(), Error> {
+    let things = b.things.as_ref().map(|keys| serde_json::to_string(keys).expect("keys are JSON"));
+    run(
+        connection,
+        "INSERT INTO branches (name, thingId, parent, base, head, forkedFrom, createdAt, createdBy, deleted)
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (name) DO UPDATE SET thingId = ?2, parent = ?3, head = CASE WHEN base = ?4 THEN head ELSE ?4 END,
+           base = ?4, forkedFrom = ?5, createdAt = ?6, createdBy = ?7, deleted = ?8",
+        params![
+            b.name.as_str(),
+            things,
+            b.parent.as_ref().map(BranchName::as_str),
+            int(b.base),
+            b.forked_from,
+            millis(b.created_at),
+            b.created_by,
+            b.deleted,
+        ],
+    )?;
+    if b.deleted {
+        // What was written there stays readable by its number; another branch of this name begins with nothing.
+        run(connection, "DELETE FROM heads WHERE branch = ?1", params![b.name.as_str()])?;
+        run(connection, "DELETE FROM uniques WHERE branch = ?1", params![b.name.as_str()])?;
+        run(connection, "DELETE FROM merges WHERE source = ?1 OR \"into\" = ?1", params![b.name.as_str()])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn put_merge(connection: &Connection, m: &MergeRow) -> Result<(), Error> {
+    run(
+        connection,
+        "INSERT INTO merges (source, \"into\", version) VALUES (?1, ?2, ?3)
+         ON CONFLICT (source, \"into\") DO UPDATE SET version = ?3",
+        params![branch_key(m.source.as_ref()), branch_key(m.into.as_ref()), int(m.at)],
+    )
+}
+
+pub(crate) fn put_unique(connection: &Connection, u: &UniqueRow) -> Result<(), Error> {
+    let branch = branch_key(u.branch.as_ref());
+    match &u.id {
+        Some(id) => run(
+            connection,
+            "INSERT INTO uniques (branch, type, field, value, id) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (branch, type, field, value) DO UPDATE SET id = ?5",
+            params![branch, u.noun.as_str(), u.field, u.value, id.as_str()],
+        ),
+        None => run(
+            connection,
+            "DELETE FROM uniques WHERE branch = ?1 AND type = ?2 AND field = ?3 AND value = ?4",
+            params![branch, u.noun.as_str(), u.field, u.value],
+        ),
+    }
+}
