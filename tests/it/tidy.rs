@@ -13,6 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("log", &["types"]),
     ("store", &["types"]),
+    ("model", &["types"]),
     ("auth", &["types"]),
     ("world", &[]),
     ("engine", &["types", "world"]),
