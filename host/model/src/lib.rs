@@ -10,6 +10,7 @@
 
 pub mod flat;
 pub mod merge;
+pub mod noun;
 pub mod path;
 
 use serde::{Deserialize, Serialize};
