@@ -23,8 +23,14 @@ struct Field {
     min: Option<f64>,
     max: Option<f64>,
     pattern: Option<(String, jsonschema::Validator)>,
-    /// The accepted values as JSON text, in the order given and to look up.
-    one_of: Option<(Vec<String>, HashSet<String>)>,
+    one_of: Option<OneOf>,
+}
+
+/// The accepted values as JSON text.
+#[derive(Debug)]
+struct OneOf {
+    in_order: Vec<String>,
+    known: HashSet<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -262,10 +268,10 @@ impl Field {
         {
             found.push(FieldError::new(place.clone(), "pattern", format!("must match the pattern {}", quote(pattern))));
         }
-        if let Some((order, known)) = &self.one_of
-            && !known.contains(&value.to_string())
+        if let Some(one_of) = &self.one_of
+            && !one_of.known.contains(&value.to_string())
         {
-            let accepted = order.join(", ");
+            let accepted = one_of.in_order.join(", ");
             let accepted = &accepted[..accepted.floor_char_boundary(300)];
             found.push(FieldError::new(place, "enum", format!("must be one of {accepted}")));
         }
@@ -404,15 +410,15 @@ fn pattern(long: &Map<String, Value>, field: &Field) -> Result<Option<(String, j
     }
 }
 
-fn one_of(long: &Map<String, Value>, field: &Field) -> Result<Option<(Vec<String>, HashSet<String>)>, Wrong> {
+fn one_of(long: &Map<String, Value>, field: &Field) -> Result<Option<OneOf>, Wrong> {
     let Some(given) = long.get("enum") else { return Ok(None) };
     let values = given.as_array().filter(|values| !values.is_empty() && field.kind != Kind::Json);
     let Some(values) = values.filter(|values| !values.iter().any(|v| v.is_array() || v.is_object())) else {
         return Err(("enum", "enum is a list of at least one plain value, for fields that are not json".to_owned()));
     };
-    let order: Vec<String> = values.iter().map(Value::to_string).collect();
-    let known = order.iter().cloned().collect();
-    Ok(Some((order, known)))
+    let in_order: Vec<String> = values.iter().map(Value::to_string).collect();
+    let known = in_order.iter().cloned().collect();
+    Ok(Some(OneOf { in_order, known }))
 }
 
 /// What is beyond f64 is beyond every bound.

@@ -352,6 +352,12 @@ fn a_schema_whose_check_might_not_end_is_refused() {
 }
 
 #[test]
+fn a_schema_is_shared_between_threads() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(&schema(json!({"a":{"type":"string","pattern":"x"}})));
+}
+
+#[test]
 fn hostile_data_is_answered_with_a_bounded_list() {
     let wide = Value::Array((0..100_000).map(|_| json!(1)).collect());
     for given in [json!({"l":"string[]"}), json!({"properties":{"l":{"items":{"type":"string"}}}})] {
