@@ -8,9 +8,13 @@
 //! Values come from [`types::Json`], hence are at most [`types::Json::DEPTH_MAX`] deep, and everything here recurses at
 //! most as deep as they are. Work and output are linear in what came in, or bounded by a named constant.
 
+pub mod diff;
 pub mod flat;
 pub mod merge;
+pub mod noun;
+pub mod patch;
 pub mod path;
+pub mod verb;
 
 use serde::{Deserialize, Serialize};
 
