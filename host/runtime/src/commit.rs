@@ -4,9 +4,9 @@
 //! file inside transactions, and hands the records to the commit log; the log syncs once for everybody. Two kinds of
 //! writes queue:
 //!
-//! - a *note* cannot fail and nobody waits for it (an invocation that ended). Notes are written together.
-//! - a *change* may be refused by what the file says, and somebody waits: each is a transaction of its own, and its
-//!   writer is answered when the log says that it is durable. That wait is the output gate.
+//! - a *note* cannot fail and nobody waits for it (an invocation that ended).
+//! - a *change* may be refused by what the file says, and somebody waits: each is a part of the transaction that can be
+//!   taken back by itself, and its writer is answered when the log says that it is durable. That wait is the output gate.
 
 use crate::clock::Clock;
 use crate::object::Inner;
@@ -19,6 +19,8 @@ use types::{ActionRow, Fault, FaultKind, LogRow, Record, Row, Timestamp};
 
 /// Writes taken from one object before the next object has its turn.
 const BATCH_MAX: usize = 256;
+/// What they may weigh: a batch is one record.
+const BATCH_BYTES_MAX: u32 = 4 << 20;
 /// Records handed to the log and not yet durable; the committers wait above it.
 const UNDURABLE_BYTES_MAX: u64 = 64 << 20;
 
@@ -91,6 +93,15 @@ pub(crate) trait Change: Send {
 pub(crate) enum Queued {
     Note(Box<Note>),
     Change(Box<dyn Change>),
+}
+
+impl Queued {
+    fn change(self) -> Option<Box<dyn Change>> {
+        match self {
+            Self::Change(change) => Some(change),
+            Self::Note(_) => None,
+        }
+    }
 }
 
 /// What waits at one object.
@@ -233,8 +244,13 @@ fn drain(object: &Arc<Inner>, path: &Path) -> bool {
     let mut batch = Vec::new();
     {
         let mut queue = lock(&object.queue);
-        let n = queue.waiting.len().min(BATCH_MAX);
-        batch.extend(queue.waiting.drain(..n));
+        let mut bytes = 0;
+        while let Some((queued, cost)) =
+            queue.waiting.pop_front_if(|_| batch.len() < BATCH_MAX && bytes < BATCH_BYTES_MAX)
+        {
+            bytes += cost;
+            batch.push((queued, cost));
+        }
         if batch.is_empty() {
             queue.scheduled = false;
             return false;
@@ -294,89 +310,83 @@ struct Written {
     refused: Vec<(Box<dyn Change>, Fault)>,
 }
 
-/// Neighbouring notes share a transaction; a change has its own.
+/// All of a batch is one transaction and one record. A change that is refused leaves nothing of itself and the rest
+/// there; a transaction that fails takes what it held with it, and what follows has another.
 fn write_batch(object: &Inner, batch: Vec<(Queued, u32)>, path: &Path) -> Written {
     let mut written = Written::default();
-    let mut notes = Vec::new();
-    let mut freed = 0u32;
+    let freed = batch.iter().fold(0u32, |sum, (_, bytes)| sum.saturating_add(*bytes));
     let mut guard = object.store();
-    let Some(store) = guard.as_mut() else {
-        for (queued, bytes) in batch {
-            freed = freed.saturating_add(bytes);
-            if let Queued::Change(change) = queued {
-                written.refused.push((change, crate::object::retired()));
-            }
+    let mut waiting: VecDeque<Queued> = batch.into_iter().map(|(queued, _)| queued).collect();
+    if let Some(store) = guard.as_mut() {
+        store.confirm(object.confirmed_seq());
+        while !waiting.is_empty() {
+            write_turn(object, store, &mut waiting, path, &mut written);
         }
-        object.free(freed);
-        return written;
-    };
-    store.confirm(object.confirmed_seq());
-    for (queued, bytes) in batch {
-        freed = freed.saturating_add(bytes);
-        match queued {
-            Queued::Note(note) => notes.push(*note),
-            Queued::Change(change) => {
-                write_notes(object, store, std::mem::take(&mut notes), path, &mut written);
-                write_change(object, store, change, path, &mut written);
-            }
+        if let Some(last) = written.records.iter().rfind(|record| can_be_seen(record)) {
+            object.note_change(last.seq);
         }
+    } else {
+        let changes = waiting.into_iter().filter_map(Queued::change);
+        written.refused.extend(changes.map(|change| (change, crate::object::retired())));
     }
-    write_notes(object, store, notes, path, &mut written);
     drop(guard);
     object.free(freed);
     object.tell_followers(&written.records);
     written
 }
 
-fn write_notes(object: &Inner, store: &mut store::Store, notes: Vec<Note>, path: &Path, written: &mut Written) {
-    if notes.is_empty() {
-        return;
-    }
-    let at = path.clock.now();
-    let count = notes.len();
-    let result = (|| {
-        let mut turn = store.turn(object.epoch, at)?;
-        for note in notes {
-            note.write(&mut turn, at)?;
-        }
-        turn.commit()
-    })();
-    match result {
-        Ok(record) => written.records.extend(record.map(Arc::new)),
-        Err(error) => {
-            tracing::error!(namespace = %object.namespace, %error, count, "invocations could not be written down");
-            object.retire_on(&error);
-        }
-    }
+/// Whether a record has what others read before it is durable: things and what comes of them.
+fn can_be_seen(record: &Record) -> bool {
+    record.rows.iter().any(|row| !matches!(row, Row::Action(_) | Row::Log(_)))
 }
 
-fn write_change(
+/// One transaction, of as many writes as go well.
+fn write_turn(
     object: &Inner,
     store: &mut store::Store,
-    mut change: Box<dyn Change>,
+    waiting: &mut VecDeque<Queued>,
     path: &Path,
     written: &mut Written,
 ) {
     let at = path.clock.now();
-    let result = match store.turn(object.epoch, at) {
-        Err(error) => Err(error),
-        Ok(mut turn) => match change.run(&mut turn) {
-            Err(fault) => {
-                drop(turn);
-                return written.refused.push((change, fault));
+    let mut notes = 0;
+    let mut done = Vec::new();
+    let result = store.turn(object.epoch, at).and_then(|mut turn| {
+        while let Some(queued) = waiting.pop_front() {
+            match queued {
+                Queued::Note(note) => {
+                    notes += 1;
+                    note.write(&mut turn, at)?;
+                }
+                Queued::Change(mut change) => match turn.part(|turn| change.run(turn)) {
+                    Ok(()) => done.push(change),
+                    Err(fault) => {
+                        written.refused.push((change, fault));
+                        turn.check()?;
+                    }
+                },
             }
-            Ok(()) => turn.commit(),
-        },
-    };
+        }
+        turn.commit()
+    });
     match result {
         Ok(record) => {
             written.records.extend(record.map(Arc::new));
-            written.settling.push(change);
+            written.settling.extend(done);
         }
         Err(error) => {
+            if notes > 0 {
+                tracing::error!(namespace = %object.namespace, %error, notes, "invocations could not be written down");
+            }
+            if done.is_empty() && notes == 0 && written.refused.is_empty() {
+                // The turn did not even begin: nobody in the queue is served by trying again.
+                let fault = object.fault_of(&error);
+                let changes = std::mem::take(waiting).into_iter().filter_map(Queued::change);
+                written.refused.extend(changes.map(|change| (change, fault.clone())));
+            }
             let fault = object.fault_of(&error);
             object.retire_on(&error);
-            written.refused.push((change, fault));
+            written.refused.extend(done.into_iter().map(|change| (change, fault.clone())));
         }
     }
 }

@@ -23,8 +23,15 @@ pub use functions::FunctionVersion;
 mod history;
 mod keys;
 pub use keys::NewKey;
+mod class;
 mod objects;
-pub use store::{ActionFilter, EventFilter, LogEntry, LogFilter, Page};
+pub use class::Class;
+mod things;
+pub use store::{ActionFilter, Comparison, EventFilter, Field, LogEntry, LogFilter, Page, ThingFilter, ThingSort};
+pub use things::{
+    BranchShown, BranchWanted, Change, Direction, EdgeShown, Expect, Idempotency, Listed, MergeWanted, Merged,
+    NounShown, Op, PatchOf, Shown, ThingConflicts, ThingsWanted, VersionShown, View, Write, Wrote,
+};
 mod secrets;
 
 mod blobs;

@@ -135,20 +135,26 @@ impl Node {
         Ok(None)
     }
 
+    /// Whether there is an object of exactly this namespace. None is opened for it.
+    pub(crate) async fn is_registered(&self, namespace: &Namespace) -> Result<bool, Fault> {
+        Ok(self.entry(namespace).await?.is_some())
+    }
+
+    async fn entry(&self, namespace: &Namespace) -> Result<Option<Entry>, Fault> {
+        if let Some(entry) = self.inner.registry.get(namespace) {
+            return Ok(entry);
+        }
+        let root = self.root().await?;
+        let wanted = namespace.clone();
+        let row = root.read(move |store| store.object_at(&wanted)).await?;
+        let entry = row.filter(|row| !row.deleted).map(|row| Entry { id: row.id, parent: row.parent });
+        self.inner.registry.remember(namespace.clone(), entry.clone());
+        Ok(entry)
+    }
+
     /// The object of exactly this namespace.
     pub async fn object(&self, namespace: &Namespace) -> Result<Option<Object>, Fault> {
-        let entry = match self.inner.registry.get(namespace) {
-            Some(entry) => entry,
-            None => {
-                let root = self.root().await?;
-                let wanted = namespace.clone();
-                let row = root.read(move |store| store.object_at(&wanted)).await?;
-                let entry = row.filter(|row| !row.deleted).map(|row| Entry { id: row.id, parent: row.parent });
-                self.inner.registry.remember(namespace.clone(), entry.clone());
-                entry
-            }
-        };
-        match entry {
+        match self.entry(namespace).await? {
             None => Ok(None),
             Some(entry) => self.open_id(entry.id, Some((namespace, &entry))).await.map(Some),
         }

@@ -4,11 +4,12 @@ use crate::commit::{Change, Queue, Queued, lock};
 use crate::functions::Functions;
 use crate::invoke::Running;
 use crate::node::{Node, NodeInner};
+use crate::things::Nouns;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use store::{Store, Turn};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use types::{Fault, FaultKind, Id, Namespace, ObjectId, Record, Row};
 
 /// A handle of one durable object. Cheap to clone; while one is held, the object stays open.
@@ -37,11 +38,16 @@ pub(crate) struct Inner {
     pub(crate) room: Semaphore,
     node_room: Arc<Semaphore>,
     pub(crate) functions: Functions,
+    pub(crate) nouns: Nouns,
     pub(crate) places: Semaphore,
     pub(crate) running: Mutex<HashMap<Id, Arc<Running>>>,
     /// Counts commits that had log lines in them, for those who follow.
     lines: OnceLock<watch::Sender<u64>>,
     confirmed: AtomicU64,
+    /// Wakes who waits for `confirmed`.
+    confirming: Notify,
+    /// The last record that somebody may read things from: no answer leaves before it is durable.
+    changed: AtomicU64,
     /// Whether somebody used it since the node last looked for idle ones, and whether its memory was given back.
     in_use: AtomicBool,
     shrunk: AtomicBool,
@@ -56,6 +62,8 @@ pub(crate) struct Parts {
     pub(crate) parent: Option<Namespace>,
     pub(crate) store: Store,
     pub(crate) functions: Functions,
+    /// Whether a noun was ever registered.
+    pub(crate) has_nouns: bool,
     /// The last record that the log has.
     pub(crate) confirmed: u64,
 }
@@ -72,10 +80,13 @@ impl Inner {
             room: Semaphore::new(node.config.object_queue_bytes_max as usize),
             node_room: node.room.clone(),
             functions: parts.functions,
+            nouns: Nouns::new(parts.has_nouns),
             places: Semaphore::new(node.config.object_runs_max),
             running: Mutex::default(),
             lines: OnceLock::new(),
             confirmed: AtomicU64::new(parts.confirmed),
+            confirming: Notify::new(),
+            changed: AtomicU64::new(0),
             in_use: AtomicBool::new(true),
             shrunk: AtomicBool::new(false),
             retired: AtomicBool::new(false),
@@ -118,6 +129,30 @@ impl Inner {
 
     pub(crate) fn confirm(&self, seq: u64) {
         self.confirmed.fetch_max(seq, Ordering::AcqRel);
+        self.confirming.notify_waiters();
+    }
+
+    /// Notes, while the file is held, that a record changed what can be read.
+    pub(crate) fn note_change(&self, seq: u64) {
+        self.changed.fetch_max(seq, Ordering::AcqRel);
+    }
+
+    /// Waits until the log has everything that a read just saw: the output gate of reads.
+    async fn seen_is_durable(&self, seen: u64) -> Result<(), Fault> {
+        while self.confirmed_seq() < seen {
+            let confirmed = self.confirming.notified();
+            tokio::pin!(confirmed);
+            // Waiting begins before looking: what is confirmed in between is not missed.
+            confirmed.as_mut().enable();
+            if self.confirmed_seq() >= seen {
+                break;
+            }
+            if self.is_retired() {
+                return Err(retired());
+            }
+            confirmed.await;
+        }
+        Ok(())
     }
 
     pub(crate) fn confirmed_seq(&self) -> u64 {
@@ -133,6 +168,7 @@ impl Inner {
     pub(crate) fn retire(&self, reason: &str) {
         if !self.retired.swap(true, Ordering::AcqRel) {
             tracing::error!(namespace = %self.namespace, reason, "object leaves memory; it is recovered when it is touched again");
+            self.confirming.notify_waiters();
         }
     }
 
@@ -221,6 +257,20 @@ impl Object {
             self.inner.retire_on_corrupt(&e);
             self.inner.fault_of(&e)
         })
+    }
+
+    /// Looks at things: at what was committed, not at what is queued, for who was told of a write was told after it was
+    /// durable. Answers when everything it may have seen is.
+    pub(crate) async fn look<T>(&self, look: impl FnOnce(&mut Store) -> Result<T, Fault>) -> Result<T, Fault> {
+        let (seen, found) = {
+            let mut store = self.inner.store();
+            let found = look(store.as_mut().ok_or_else(retired)?);
+            (self.inner.changed.load(Ordering::Acquire), found)
+        };
+        if self.inner.confirmed_seq() < seen {
+            self.inner.seen_is_durable(seen).await?;
+        }
+        found
     }
 
     /// Has everything written (not: durable) that was queued before.

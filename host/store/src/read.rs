@@ -11,7 +11,7 @@ pub use logs::{LogEntry, LogFilter};
 mod branches;
 mod line;
 mod owned;
-pub use line::Line;
+pub use line::{Beyond, Line};
 mod list;
 pub use list::{Comparison, Field, ThingFilter, ThingList, ThingPage, ThingSort};
 mod relations;

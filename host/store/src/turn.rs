@@ -17,6 +17,8 @@ pub struct Turn<'s> {
     at: Timestamp,
     rows: Vec<Row>,
     has_failed: bool,
+    /// It failed for want of room.
+    is_full: bool,
     is_over: bool,
     /// Where the part that is being written began.
     part: Option<Part>,
@@ -57,7 +59,17 @@ impl<'s> Turn<'s> {
     pub(crate) fn begin(store: &'s mut Store, epoch: u64, at: Timestamp) -> Result<Self, Error> {
         let before = begin(store, epoch)?;
         let at = at.max(before.last_at);
-        Ok(Self { store, before, epoch, at, rows: Vec::new(), has_failed: false, is_over: false, part: None })
+        Ok(Self {
+            store,
+            before,
+            epoch,
+            at,
+            rows: Vec::new(),
+            has_failed: false,
+            is_full: false,
+            is_over: false,
+            part: None,
+        })
     }
 
     /// Puts the turn aside with what it wrote; [`Store::resume`] goes on with it, [`Store::abandon`] ends it. Until then
@@ -75,7 +87,7 @@ impl<'s> Turn<'s> {
 
     pub(crate) fn resume(store: &'s mut Store, suspended: Suspended) -> Self {
         let Suspended { before, epoch, at, rows, has_failed } = suspended;
-        Self { store, before, epoch, at, rows, has_failed, is_over: false, part: None }
+        Self { store, before, epoch, at, rows, has_failed, is_full: false, is_over: false, part: None }
     }
 
     /// Writes something that may be refused half-way: then nothing of it stays, and the rest of the turn does. Parts do
@@ -124,9 +136,22 @@ impl<'s> Turn<'s> {
         match written {
             Ok(()) => self.rows.push(row),
             Err(Error::Number { .. }) => return written,
-            Err(_) => self.has_failed = true,
+            Err(ref error) => {
+                self.has_failed = true;
+                self.is_full = matches!(error, Error::Full);
+            }
         }
         written
+    }
+
+    /// # Errors
+    /// [`Error::Full`] or [`Error::TurnFailed`] when an earlier write failed, so that the turn cannot be committed.
+    pub fn check(&self) -> Result<(), Error> {
+        match (self.has_failed, self.is_full) {
+            (false, _) => Ok(()),
+            (true, true) => Err(Error::Full),
+            (true, false) => Err(Error::TurnFailed),
+        }
     }
 
     /// Whether anything was written.

@@ -38,6 +38,12 @@ impl Reader {
         self.first(&sql, &[&key, &target], read)
     }
 
+    /// The newest action that was asked for with this key, whatever its target.
+    pub fn action_by_key(&self, key: &str) -> Result<Option<ActionRow>, Error> {
+        let sql = format!("SELECT {COLUMNS} FROM actions WHERE idempotencyKey = ?1 ORDER BY id DESC LIMIT 1");
+        self.first(&sql, &[&key], read)
+    }
+
     /// Actions that are pending, running or retrying, oldest first: what a start finds unfinished. Go on after `after`.
     pub fn unfinished_actions(&self, after: Option<Id>, limit: u32) -> Result<Page<ActionRow, Id>, Error> {
         let limit = limited(limit);

@@ -21,6 +21,17 @@ pub(crate) struct Span {
     pub through: u64,
 }
 
+/// A part of a line that another has not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Beyond {
+    /// None is main.
+    pub branch: Option<BranchName>,
+    pub after: u64,
+    pub through: u64,
+    /// It reaches to the newest version of its branch.
+    pub is_whole: bool,
+}
+
 impl Line {
     /// Everything on main.
     pub fn main() -> Self {
@@ -44,6 +55,35 @@ impl Line {
     /// Whether it shows the newest versions of its branch.
     pub fn is_newest(&self) -> bool {
         self.spans[0].through == u64::MAX
+    }
+
+    /// How many branches stand on each other in it; 0 is main.
+    pub fn depth(&self) -> usize {
+        self.spans.len() - 1
+    }
+
+    /// The highest version it could show.
+    pub fn newest_version(&self) -> u64 {
+        self.spans[0].through
+    }
+
+    /// What this line has on top of an earlier state that it has in common with another: the spans of versions, each
+    /// after `taken` and after what that state shows.
+    pub fn beyond(&self, common: &Self, taken: u64) -> Vec<Beyond> {
+        let mut beyond = Vec::new();
+        for span in &self.spans {
+            let shared = common.spans.iter().find(|s| s.branch == span.branch && s.after == span.after);
+            let after = shared.map_or(span.after, |shared| shared.through).max(taken);
+            // Of a common state on this very line only what came later is news; deeper spans are all in it.
+            if after < span.through {
+                let (branch, through) = (span.branch.clone(), span.through);
+                beyond.push(Beyond { branch, after, through, is_whole: span.through == u64::MAX });
+            }
+            if shared.is_some() {
+                break;
+            }
+        }
+        beyond
     }
 
     /// The newest span that two lines share, cut where both still agree; none of two that have only nothing in common.

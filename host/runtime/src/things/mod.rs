@@ -1,0 +1,46 @@
+//! Things: versioned, never changed in place.
+//!
+//! Every write is one action, one event and one version, in one transaction of the object's file; what the next version
+//! is, `model` says. Reads are of a state: a branch, a version, an instant (`view.rs`).
+//!
+//! Layout: `view` (which state), `read` (one, a list, the history), `write` (one write, or several), `append` (a version
+//! with all that comes with it), `nouns`, `relations`, `branches`, `merge`, `undo`, `show` (what is told of a version).
+
+mod view;
+pub use view::View;
+mod read;
+pub use read::{Listed, ThingsWanted, VersionShown};
+mod write;
+pub use write::{Change, Expect, Idempotency, Op, PatchOf, Write, Wrote};
+mod append;
+mod nouns;
+mod uniques;
+pub use nouns::NounShown;
+pub(crate) use nouns::Nouns;
+mod relations;
+pub use relations::{Direction, EdgeShown};
+mod branches;
+pub use branches::{BranchShown, BranchWanted};
+mod merge;
+pub use merge::{MergeWanted, Merged, ThingConflicts};
+mod show;
+mod undo;
+pub use show::Shown;
+
+use types::{Fault, ThingNameError};
+
+/// Where a name that was refused stood: `details[0].field`.
+pub(crate) fn name_fault(error: &ThingNameError) -> Fault {
+    let details = serde_json::json!([{ "field": error.field, "rule": "format", "message": error.to_string() }]);
+    Fault::invalid("VALIDATION_FAILED", error.to_string()).with_details(&details)
+}
+
+/// Everything that was wrong with an input, told at once (spec NOU-5).
+pub(crate) fn fields_fault(errors: &[model::FieldError]) -> Fault {
+    let told: Vec<String> = errors
+        .iter()
+        .map(|e| if e.field.is_empty() { e.message.clone() } else { format!("{}: {}", e.field, e.message) })
+        .collect();
+    let details = serde_json::to_value(errors).unwrap_or_default();
+    Fault::invalid("VALIDATION_FAILED", told.join("; ")).with_details(&details)
+}

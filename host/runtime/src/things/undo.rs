@@ -1,0 +1,99 @@
+//! Undo and redo of actions (spec ACT-4).
+
+use super::Shown;
+use super::append::{Doing, Next, Scene};
+use super::read::content_of;
+use super::view::line_of;
+use crate::Caller;
+use crate::object::{Object, fault_of};
+use types::{ActionRow, ActionStatus, Fault, FaultKind, Id, Json, Row};
+
+impl Object {
+    /// Puts a thing back to what it was before an action, as a new version, and marks the action undone. Undoing that is
+    /// a redo. Answers the version and the action that made it.
+    ///
+    /// # Errors
+    /// `conflict` when something was written since, unless forced.
+    pub async fn undo(&self, caller: &Caller, id: Id, force: bool) -> Result<(Shown, Id), Fault> {
+        let action = self.action(caller, id).await?;
+        let noun = action.target.split('/').next().unwrap_or_default().to_owned();
+        caller.may(&noun, "update")?;
+        let (caller, inner) = (caller.clone(), self.inner.clone());
+        let (row, new) = self
+            .change(4096, move |turn| {
+                let fault = |e: store::Error| fault_of(&e);
+                let action = turn.action(id).map_err(fault)?.ok_or_else(Fault::internal)?;
+                let (was, became) = ends(turn, &action)?;
+                let line = line_of(turn, became.branch.as_ref())?;
+                let newest = turn.newest(&line, &became.key).map_err(fault)?;
+                if newest.as_ref().map(|row| row.version) != Some(became.version) && !force {
+                    let now = newest.map_or(0, |row| row.version);
+                    let message = format!(
+                        "{} was written since: its newest version is v{now}, the action made v{}; undo that first, or force it",
+                        became.key, became.version
+                    );
+                    return Err(Fault::conflict("CHANGED_SINCE", message));
+                }
+                let noun = inner.nouns.entry(turn, &line, &became.key.noun)?;
+                let branch = became.branch.clone();
+                let scene = Scene { caller, namespace: inner.namespace.clone(), branch, line };
+                let (content, deleted) = match was.filter(|row| !row.deleted) {
+                    Some(row) => (content_of(&row), false),
+                    None => (content_of(&became), true),
+                };
+                if !deleted {
+                    scene.refuse_taken(turn, &became.key, &content.data, noun.as_deref())?;
+                }
+                let (verb, event) = inverse(&action.verb);
+                let options = Json::from_value(&serde_json::json!({ "undoes": id.to_string() }));
+                let doing = Doing { options, ..Doing::new(&verb, &event) };
+                let next = Next { key: &became.key, before: newest.as_ref(), content, deleted, noun: noun.as_deref() };
+                let appended = scene.append(turn, next, doing)?;
+                turn.write(Row::Action(ActionRow { status: ActionStatus::Undone, ..action })).map_err(fault)?;
+                Ok(appended)
+            })
+            .await?;
+        Ok((self.shown(row).await?, new))
+    }
+}
+
+/// The versions before and after an action that wrote one.
+fn ends(turn: &store::Turn<'_>, action: &ActionRow) -> Result<(Option<types::ThingRow>, types::ThingRow), Fault> {
+    let fault = |e: store::Error| fault_of(&e);
+    match action.status {
+        ActionStatus::Completed => {}
+        ActionStatus::Undone => return Err(Fault::conflict("ALREADY_UNDONE", "the action was undone already")),
+        ActionStatus::Pending
+        | ActionStatus::Running
+        | ActionStatus::Retrying
+        | ActionStatus::Failed
+        | ActionStatus::Cancelled => {
+            let message = format!("the action is {}; only a completed one can be undone", action.status.as_str());
+            return Err(Fault::conflict("NOT_UNDOABLE", message));
+        }
+    }
+    let Some(output) = action.output.filter(|output| Some(*output) != action.input) else {
+        return Err(Fault::conflict("NOT_UNDOABLE", "the action changed no thing, so there is nothing to undo"));
+    };
+    let gone =
+        || Fault::new(FaultKind::Gone, "GONE", "a version of this action was archived; restore the archive first");
+    let became = turn.version(output).map_err(fault)?.ok_or_else(gone)?;
+    if became.key.to_string() != action.target || became.key.noun.as_str() == crate::functions::NOUN {
+        let message = format!("an action {} on {} cannot be undone", action.verb, action.target);
+        return Err(Fault::conflict("NOT_UNDOABLE", message));
+    }
+    let was = match action.input {
+        None => None,
+        Some(input) => Some(turn.version(input).map_err(fault)?.ok_or_else(gone)?),
+    };
+    Ok((was, became))
+}
+
+/// The verb that takes another back, and its event.
+fn inverse(verb: &str) -> (String, String) {
+    let inverse =
+        model::verb::find(verb, &[]).and_then(|forms| forms.inverse.clone()).unwrap_or_else(|| verb.to_owned());
+    let event = model::verb::find(&inverse, &[])
+        .map_or_else(|| model::verb::derive(&inverse).event, |forms| forms.event.clone());
+    (inverse, event)
+}

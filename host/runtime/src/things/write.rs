@@ -1,0 +1,636 @@
+//! One write of one thing, or several in one transaction.
+
+use super::append::{Doing, Next, Scene};
+use super::nouns::{NounEntry, Nouns};
+use super::view::{View, line_of};
+use super::{Shown, fields_fault, name_fault};
+use crate::Caller;
+use crate::object::{Inner, Object, fault_of};
+use model::flat::Input;
+use model::{Content, FieldError, patch};
+use serde_json::Value;
+use std::time::Duration;
+use store::Turn;
+use types::{ActionRow, Fault, FaultKind, Hash, Id, Json, Noun, ThingId, ThingKey, ThingRow};
+
+/// Writes in one request.
+const BATCH_MAX: usize = 1_000;
+/// How long an idempotency key is remembered (spec VER-24).
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+/// An idempotency key as the caller sent it.
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+/// What is to be done with a thing.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Without an id in the input the host makes one. `revive`: also where a deleted thing had it.
+    Create {
+        noun: Noun,
+        input: Input,
+        revive: bool,
+    },
+    /// The whole of name and data. `upsert`: also where there is none.
+    Put {
+        key: ThingKey,
+        input: Input,
+        upsert: bool,
+    },
+    Patch {
+        key: ThingKey,
+        patch: PatchOf,
+    },
+    Delete {
+        key: ThingKey,
+    },
+    /// The newest version that is not a delete marker, again.
+    Restore {
+        key: ThingKey,
+    },
+}
+
+/// Which kind of patch.
+#[derive(Clone, Debug)]
+pub enum PatchOf {
+    /// RFC 7396, of an envelope or of the data: null removes.
+    Merge { patch: Value, if_version: Option<u64> },
+    /// RFC 6902; its paths begin at the envelope (`/name`, `/data/city`).
+    Json(patch::Patch),
+}
+
+/// The state a thing must be in.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Expect {
+    #[default]
+    Anything,
+    /// `If-None-Match: *`.
+    Absent,
+    /// `If-Match: *`.
+    Present,
+    /// `If-Match`: one of these.
+    Versions(Vec<u64>),
+}
+
+/// A key under which a write is done once (spec VER-24).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Idempotency {
+    pub key: String,
+    /// What tells one use of the key from another: route and body.
+    pub fingerprint: Hash,
+}
+
+/// One write.
+#[derive(Clone, Debug)]
+pub struct Write {
+    pub op: Op,
+    pub expect: Expect,
+    pub idempotency: Option<Idempotency>,
+}
+
+impl Write {
+    pub fn of(op: Op) -> Self {
+        Self { op, expect: Expect::Anything, idempotency: None }
+    }
+}
+
+/// What became of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    Created,
+    Updated,
+    /// What was to be written was there already; no version came of it (spec THG-4).
+    Unchanged,
+    Deleted,
+    Restored,
+}
+
+/// A write that was done.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Wrote {
+    pub shown: Shown,
+    pub previous: Option<u64>,
+    pub change: Change,
+    pub action: Id,
+    /// It was done by an earlier request with the same idempotency key.
+    pub replayed: bool,
+}
+
+impl Op {
+    /// Noun, and what a key must allow on it.
+    fn needs(&self) -> (&Noun, &'static str) {
+        match self {
+            Self::Create { noun, .. } => (noun, "create"),
+            Self::Put { key, .. } | Self::Patch { key, .. } | Self::Restore { key } => (&key.noun, "update"),
+            Self::Delete { key } => (&key.noun, "delete"),
+        }
+    }
+
+    /// What it costs while it waits, roughly.
+    fn bytes(&self) -> usize {
+        let data = match self {
+            Self::Create { input, .. } | Self::Put { input, .. } => size_of_map(&input.data),
+            Self::Patch { patch: PatchOf::Merge { patch, .. }, .. } => size_of(patch),
+            Self::Patch { patch: PatchOf::Json(_), .. } => 4096,
+            Self::Delete { .. } | Self::Restore { .. } => 0,
+        };
+        512 + 2 * data
+    }
+}
+
+fn size_of_map(map: &serde_json::Map<String, Value>) -> usize {
+    map.iter().map(|(key, value)| key.len() + size_of(value)).sum()
+}
+
+fn size_of(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 16,
+        Value::String(text) => 16 + text.len(),
+        Value::Array(items) => 16 + items.iter().map(size_of).sum::<usize>(),
+        Value::Object(map) => 16 + size_of_map(map),
+    }
+}
+
+impl Object {
+    /// Does one write; answers when it is durable.
+    pub async fn write(&self, caller: &Caller, view: &View, write: Write) -> Result<Wrote, Fault> {
+        let mut done = self.write_all(caller, view, vec![write], true).await?;
+        done.pop().unwrap_or_else(|| Err(Fault::internal()))
+    }
+
+    /// Does several writes in one transaction, in their order; each sees those before it. `atomic`: all of them, or none
+    /// and the first one's fault, with its place in `details.index`. Otherwise each has its own answer.
+    pub async fn write_all(
+        &self,
+        caller: &Caller,
+        view: &View,
+        writes: Vec<Write>,
+        atomic: bool,
+    ) -> Result<Vec<Result<Wrote, Fault>>, Fault> {
+        let branch = view.writes_to()?;
+        if writes.len() > BATCH_MAX {
+            let message = format!("{} operations in one request; at most {BATCH_MAX} are taken", writes.len());
+            return Err(Fault::invalid("BATCH_LIMIT", message));
+        }
+        for write in &writes {
+            let (noun, action) = write.op.needs();
+            Self::refuse_platform_noun(noun)?;
+            caller.may(noun.as_str(), action)?;
+        }
+        let bytes = writes.iter().map(|write| write.op.bytes()).sum();
+        let (caller, inner) = (caller.clone(), self.inner.clone());
+        let single = writes.len() == 1;
+        let done = self
+            .change(bytes, move |turn| {
+                let line = line_of(turn, branch.as_ref())?;
+                let namespace = inner.namespace.clone();
+                let writer = Writer { scene: Scene { caller, namespace, branch, line }, inner: &inner };
+                writer.all(turn, writes, atomic, single)
+            })
+            .await?;
+        let mut shown = Vec::with_capacity(done.len());
+        for one in done {
+            shown.push(match one {
+                Ok(done) => Ok(Wrote {
+                    shown: self.shown(done.row).await?,
+                    previous: done.previous,
+                    change: done.change,
+                    action: done.action,
+                    replayed: done.replayed,
+                }),
+                Err(fault) => Err(fault),
+            });
+        }
+        Ok(shown)
+    }
+}
+
+/// A write that was done, inside the transaction.
+pub(crate) struct Done {
+    pub(crate) row: ThingRow,
+    previous: Option<u64>,
+    change: Change,
+    action: Id,
+    replayed: bool,
+}
+
+/// Writes inside one turn.
+pub(crate) struct Writer<'a> {
+    pub(crate) scene: Scene,
+    pub(crate) inner: &'a Inner,
+}
+
+impl Writer<'_> {
+    fn all(
+        &self,
+        turn: &mut Turn<'_>,
+        writes: Vec<Write>,
+        atomic: bool,
+        single: bool,
+    ) -> Result<Vec<Result<Done, Fault>>, Fault> {
+        let mut done = Vec::with_capacity(writes.len());
+        for (index, write) in writes.into_iter().enumerate() {
+            match self.one(turn, write) {
+                Err(fault) if single => return Err(fault),
+                // What failed half-way leaves nothing: everything is looked at before anything is written.
+                Err(fault) if atomic => return Err(at_index(fault, index)),
+                one => done.push(one),
+            }
+        }
+        Ok(done)
+    }
+
+    /// One write. Whatever can be refused is refused before the first row.
+    pub(crate) fn one(&self, turn: &mut Turn<'_>, write: Write) -> Result<Done, Fault> {
+        let key_of_request = match &write.idempotency {
+            None => None,
+            Some(idempotency) => {
+                let (key, options) = self.remember_by(idempotency)?;
+                if let Some(done) = self.replayed(turn, &key, idempotency)? {
+                    return Ok(done);
+                }
+                Some((key, options))
+            }
+        };
+        let make = |verb, event| {
+            let mut doing = Doing::new(verb, event);
+            if let Some((key, options)) = &key_of_request {
+                doing.idempotency_key = Some(key.clone());
+                doing.options = options.clone();
+            }
+            doing
+        };
+        match write.op {
+            Op::Create { noun, input, revive } => {
+                let id = match &input.id {
+                    Some(id) => ThingId::parse(id).map_err(|e| name_fault(&e))?,
+                    None => made_id(turn),
+                };
+                let key = ThingKey::new(noun, id);
+                self.agrees(&key, &input)?;
+                let before = self.newest(turn, &key)?;
+                self.expect(&write.expect, &key, before.as_ref(), input.if_version)?;
+                let taken = before.as_ref().filter(|row| !row.deleted || !revive);
+                if let Some(row) = taken {
+                    return Err(taken_fault(row));
+                }
+                self.put(turn, &key, before, input, make("create", "created"))
+            }
+            Op::Put { key, input, upsert } => {
+                self.agrees(&key, &input)?;
+                let before = self.newest(turn, &key)?;
+                self.expect(&write.expect, &key, before.as_ref(), input.if_version)?;
+                let exists = before.as_ref().is_some_and(|row| !row.deleted);
+                if !exists && !upsert {
+                    return Err(absent(&key));
+                }
+                let doing = if exists { make("update", "updated") } else { make("create", "created") };
+                self.put(turn, &key, before, input, doing)
+            }
+            Op::Patch { key, patch } => {
+                let before = self.newest(turn, &key)?;
+                let if_version = match &patch {
+                    PatchOf::Merge { if_version, .. } => *if_version,
+                    PatchOf::Json(_) => None,
+                };
+                self.expect(&write.expect, &key, before.as_ref(), if_version)?;
+                let before = before.filter(|row| !row.deleted).ok_or_else(|| absent(&key))?;
+                let content = patched(&key, &before, patch)?;
+                self.next(turn, &key, Some(before), content, make("update", "updated"))
+            }
+            Op::Delete { key } => {
+                let before = self.newest(turn, &key)?;
+                self.expect(&write.expect, &key, before.as_ref(), None)?;
+                let before = before.filter(|row| !row.deleted).ok_or_else(|| absent(&key))?;
+                self.mark_deleted(turn, &key, &before, make("delete", "deleted"))
+            }
+            Op::Restore { key } => self.restore(turn, &key, &write.expect, make("restore", "restored")),
+        }
+    }
+
+    fn newest(&self, turn: &Turn<'_>, key: &ThingKey) -> Result<Option<ThingRow>, Fault> {
+        turn.newest(&self.scene.line, key).map_err(|e| fault_of(&e))
+    }
+
+    fn nouns(&self) -> &Nouns {
+        &self.inner.nouns
+    }
+
+    fn put(
+        &self,
+        turn: &mut Turn<'_>,
+        key: &ThingKey,
+        before: Option<ThingRow>,
+        input: Input,
+        doing: Doing<'_>,
+    ) -> Result<Done, Fault> {
+        let content = Content { name: input.name, data: Value::Object(input.data) };
+        self.next(turn, key, before, content, doing)
+    }
+
+    /// Looks at the content as a whole, then writes it.
+    pub(crate) fn next(
+        &self,
+        turn: &mut Turn<'_>,
+        key: &ThingKey,
+        before: Option<ThingRow>,
+        mut content: Content,
+        doing: Doing<'_>,
+    ) -> Result<Done, Fault> {
+        let noun = self.nouns().entry(turn, &self.scene.line, &key.noun)?;
+        let live = before.as_ref().filter(|row| !row.deleted);
+        if let Some(noun) = &noun {
+            self.check(turn, noun, key, live.is_none(), &mut content)?;
+        }
+        self.refuse_outside_branch(turn, key)?;
+        self.scene.refuse_taken(turn, key, &content.data, noun.as_deref())?;
+        if let Some(row) = live.filter(|row| row.name == content.name && row.data.to_value() == content.data) {
+            let versions = (Some(row.version), Some(row.version));
+            let doing = Doing { event: None, ..doing };
+            let action = self.scene.note_action(turn, key.to_string(), versions, doing)?;
+            let previous = Some(row.version);
+            return Ok(Done { row: row.clone(), previous, change: Change::Unchanged, action, replayed: false });
+        }
+        let is_new_noun = before.is_none() && turn.tally(&key.noun).map_err(|e| fault_of(&e))?.is_none();
+        let previous = before.as_ref().map(|row| row.version);
+        let change = match (live.is_some(), doing.verb) {
+            (_, "restore") => Change::Restored,
+            (true, _) => Change::Updated,
+            (false, _) => Change::Created,
+        };
+        let next = Next { key, before: before.as_ref(), content, deleted: false, noun: noun.as_deref() };
+        let (row, action) = self.scene.append(turn, next, doing)?;
+        if is_new_noun {
+            self.nouns().appeared();
+        }
+        Ok(Done { row, previous, change, action, replayed: false })
+    }
+
+    pub(crate) fn mark_deleted(
+        &self,
+        turn: &mut Turn<'_>,
+        key: &ThingKey,
+        before: &ThingRow,
+        doing: Doing<'_>,
+    ) -> Result<Done, Fault> {
+        self.refuse_outside_branch(turn, key)?;
+        let noun = self.nouns().entry(turn, &self.scene.line, &key.noun)?;
+        let content = Content { name: before.name.clone(), data: before.data.to_value() };
+        let next = Next { key, before: Some(before), content, deleted: true, noun: noun.as_deref() };
+        let (row, action) = self.scene.append(turn, next, doing)?;
+        Ok(Done { row, previous: Some(before.version), change: Change::Deleted, action, replayed: false })
+    }
+
+    fn restore(&self, turn: &mut Turn<'_>, key: &ThingKey, expect: &Expect, doing: Doing<'_>) -> Result<Done, Fault> {
+        let before = self.newest(turn, key)?;
+        self.expect(expect, key, before.as_ref(), None)?;
+        let Some(marker) = before else { return Err(absent(key)) };
+        if !marker.deleted {
+            let message = format!("{key} is not deleted; its newest version is v{}", marker.version);
+            return Err(Fault::conflict("NOT_DELETED", message));
+        }
+        // A delete marker carries what was there last (spec THG-7).
+        let content = Content { name: marker.name.clone(), data: marker.data.to_value() };
+        self.next(turn, key, Some(marker), content, doing)
+    }
+
+    /// Schema, defaults and relations (spec NOU-5).
+    fn check(
+        &self,
+        turn: &Turn<'_>,
+        noun: &NounEntry,
+        key: &ThingKey,
+        is_new: bool,
+        content: &mut Content,
+    ) -> Result<(), Fault> {
+        let Some(schema) = &noun.schema else { return Ok(()) };
+        if is_new {
+            schema.fill_defaults(&mut content.data);
+        }
+        let columns = model::noun::Columns { id: Some(key.id.as_str()), name: content.name.as_deref() };
+        let mut errors = schema.validate_with(columns, &content.data);
+        for relation in schema.relations().iter().filter(|r| r.direction == model::noun::Direction::ForwardExact) {
+            for target in relation.targets(&content.data) {
+                if !self.exists(turn, &relation.noun, target)? {
+                    let message = format!("{target:?} is no {}: a thing of that noun must exist", relation.noun);
+                    errors.push(FieldError::new(relation.field.clone(), "reference", message));
+                }
+            }
+        }
+        if errors.is_empty() { Ok(()) } else { Err(fields_fault(&errors)) }
+    }
+
+    /// A relation names a thing by its id, by `Noun/id`, or by its URL in this object.
+    fn exists(&self, turn: &Turn<'_>, noun: &str, target: &str) -> Result<bool, Fault> {
+        let namespace = self.scene.namespace.as_str();
+        let local = target.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('/')).unwrap_or(target);
+        let key = match ThingKey::parse(local) {
+            Ok(key) if key.noun.as_str() == noun => Some(key),
+            Ok(_) | Err(_) => {
+                Noun::parse(noun).ok().zip(ThingId::parse(local).ok()).map(|(n, id)| ThingKey::new(n, id))
+            }
+        };
+        let Some(key) = key else { return Ok(false) };
+        Ok(self.newest(turn, &key)?.is_some_and(|row| !row.deleted))
+    }
+
+    /// What the body says the thing is called must be what the path says.
+    fn agrees(&self, key: &ThingKey, input: &Input) -> Result<(), Fault> {
+        let differs = |what: &str, sent: &str, meant: &str| {
+            Fault::invalid("BODY_MISMATCH", format!("the body's {what} is {sent:?}, but the path means {meant:?}"))
+        };
+        if let Some(id) = input.id.as_deref().filter(|id| *id != key.id.as_str()) {
+            return Err(differs("id", id, key.id.as_str()));
+        }
+        if let Some(noun) = input.type_.as_deref().filter(|noun| *noun != key.noun.as_str()) {
+            return Err(differs("type", noun, key.noun.as_str()));
+        }
+        let url = format!("{}/{key}", self.scene.namespace);
+        match input.url.as_deref().filter(|sent| sent.contains("://") && **sent != url) {
+            Some(sent) => Err(differs("$id", sent, &url)),
+            None => Ok(()),
+        }
+    }
+
+    fn expect(
+        &self,
+        expect: &Expect,
+        key: &ThingKey,
+        before: Option<&ThingRow>,
+        in_body: Option<u64>,
+    ) -> Result<(), Fault> {
+        let live = before.filter(|row| !row.deleted);
+        // A thing that was deleted can be restored on the condition that its marker is the newest.
+        let current = before.map(|row| row.version);
+        let met = match expect {
+            Expect::Anything => true,
+            Expect::Absent => live.is_none(),
+            Expect::Present => live.is_some(),
+            Expect::Versions(versions) => current.is_some_and(|version| versions.contains(&version)),
+        };
+        let now = || match (live, current) {
+            (Some(row), _) => format!("its newest version is v{}", row.version),
+            (None, Some(version)) => format!("it was deleted by v{version}"),
+            (None, None) => "it does not exist".to_owned(),
+        };
+        let details = || serde_json::json!({ "version": current });
+        if !met {
+            let wanted = match expect {
+                Expect::Anything => String::new(),
+                Expect::Absent => "must not exist".to_owned(),
+                Expect::Present => "must exist".to_owned(),
+                Expect::Versions(versions) => {
+                    let tags: Vec<_> = versions.iter().map(|v| format!("v{v}")).collect();
+                    format!("must be at {}", tags.join(" or "))
+                }
+            };
+            let message = format!("{key} {wanted}, but {}", now());
+            return Err(Fault::conflict("PRECONDITION_FAILED", message).with_details(&details()));
+        }
+        match in_body.filter(|wanted| current != Some(*wanted)) {
+            Some(wanted) => {
+                let message = format!("{key} must be at v{wanted} (_version), but {}", now());
+                Err(Fault::conflict("VERSION_CONFLICT", message).with_details(&details()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A branch of listed things takes no others.
+    fn refuse_outside_branch(&self, turn: &Turn<'_>, key: &ThingKey) -> Result<(), Fault> {
+        let Some(name) = &self.scene.branch else { return Ok(()) };
+        let row = turn.branch(name).map_err(|e| fault_of(&e))?;
+        let things = row.and_then(|row| row.things);
+        if things.is_none_or(|things| things.contains(key)) {
+            return Ok(());
+        }
+        let message = format!("{key} is not on the branch {name}, which was made for a list of things");
+        Err(Fault::conflict("NOT_ON_BRANCH", message))
+    }
+
+    /// The key as it is kept: nobody meets another's.
+    fn remember_by(&self, idempotency: &Idempotency) -> Result<(String, Json), Fault> {
+        let key = &idempotency.key;
+        if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX {
+            let message = format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
+            return Err(Fault::invalid("IDEMPOTENCY_KEY_INVALID", message));
+        }
+        let options = serde_json::json!({ "request": idempotency.fingerprint.to_string() });
+        Ok((format!("{} {key}", self.scene.caller.identity.actor), Json::from_value(&options)))
+    }
+
+    /// What an earlier request with the same key did.
+    fn replayed(&self, turn: &Turn<'_>, key: &str, idempotency: &Idempotency) -> Result<Option<Done>, Fault> {
+        let fault = |e: store::Error| fault_of(&e);
+        let earlier: Option<ActionRow> = turn.action_by_key(key).map_err(fault)?;
+        let Some(earlier) = earlier.filter(|row| row.created_at.plus(REMEMBERED) > turn.at()) else { return Ok(None) };
+        let options = earlier.options.to_value();
+        if options.get("request").and_then(Value::as_str) != Some(&idempotency.fingerprint.to_string()) {
+            let message = "this idempotency key was used for another request within 24 hours; use a new one";
+            return Err(Fault::invalid("IDEMPOTENCY_KEY_REUSED", message));
+        }
+        let row = earlier.output.map(|version| turn.version(version)).transpose().map_err(fault)?.flatten();
+        let Some(row) = row else {
+            let message = "what this idempotency key did is not kept any more (its version was archived)";
+            return Err(Fault::new(FaultKind::Gone, "GONE", message));
+        };
+        let change = match (earlier.verb.as_str(), earlier.input == earlier.output) {
+            ("delete", _) => Change::Deleted,
+            ("create", _) => Change::Created,
+            ("restore", _) => Change::Restored,
+            (_, true) => Change::Unchanged,
+            (_, false) => Change::Updated,
+        };
+        Ok(Some(Done { row, previous: earlier.input, change, action: earlier.id, replayed: true }))
+    }
+}
+
+fn made_id(turn: &Turn<'_>) -> ThingId {
+    ThingId::parse(&Id::new(turn.at(), rand::random()).to_string()).expect("a UUID is an id")
+}
+
+pub(crate) fn absent(key: &ThingKey) -> Fault {
+    Fault::not_found("NOT_FOUND", format!("there is no {key}"))
+}
+
+fn taken_fault(row: &ThingRow) -> Fault {
+    let how = if row.deleted {
+        format!("{} was deleted by v{}; restore it, or create it anew with revive=true", row.key, row.version)
+    } else {
+        format!("{} exists already; its newest version is v{}", row.key, row.version)
+    };
+    Fault::conflict("CONFLICT", how).with_details(&serde_json::json!({ "version": row.version }))
+}
+
+fn at_index(fault: Fault, index: usize) -> Fault {
+    let mut details = match fault.details.as_ref().map(Json::to_value) {
+        Some(Value::Object(map)) => map,
+        Some(other) => serde_json::Map::from_iter([("details".to_owned(), other)]),
+        None => serde_json::Map::new(),
+    };
+    details.insert("index".to_owned(), index.into());
+    let message = format!("operation {index}: {}", fault.message);
+    Fault::new(fault.kind, fault.code, message).with_details(&Value::Object(details))
+}
+
+/// The content after a patch. A merge patch of envelope keys alone patches name and data; any other patches the data,
+/// where `name` is the name.
+fn patched(key: &ThingKey, before: &ThingRow, patch: PatchOf) -> Result<Content, Fault> {
+    match patch {
+        PatchOf::Merge { patch, .. } => {
+            let Value::Object(mut map) = patch else {
+                let error = FieldError::new("", "type", "a merge patch of a thing is an object");
+                return Err(fields_fault(&[error]));
+            };
+            // As a whole thing's, so that both forms mean the same here and there.
+            Input::read(Value::Object(map.clone())).map_err(|errors| fields_fault(&errors))?;
+            let is_of_envelope = |key: &String| key == "_version" || model::flat::ENVELOPE_KEYS.contains(&key.as_str());
+            let envelope = (map.contains_key("data") || map.contains_key("name")) && map.keys().all(is_of_envelope);
+            let name = match map.shift_remove("name") {
+                Some(Value::String(name)) => Some(name),
+                Some(Value::Null) => None,
+                Some(_) => return Err(fields_fault(&[FieldError::new("name", "type", "name is a string, or null")])),
+                None => before.name.clone(),
+            };
+            let of_data = if envelope {
+                map.shift_remove("data").unwrap_or(Value::Object(serde_json::Map::new()))
+            } else {
+                for key in ["id", "$id", "$type", "_version"] {
+                    map.shift_remove(key);
+                }
+                Value::Object(map)
+            };
+            Ok(Content { name, data: patch::merge(before.data.to_value(), &of_data) })
+        }
+        PatchOf::Json(patch) => {
+            let whole = serde_json::json!({ "name": before.name, "data": before.data.to_value() });
+            let after = patch.apply(whole).map_err(|error| {
+                let code = match error.kind {
+                    patch::PatchErrorKind::TestFailed => {
+                        return Fault::conflict("PATCH_TEST_FAILED", error.to_string());
+                    }
+                    patch::PatchErrorKind::Malformed => "PATCH_MALFORMED",
+                    patch::PatchErrorKind::Unappliable => "PATCH_UNAPPLIABLE",
+                };
+                Fault::invalid(code, format!("{key}: {error}"))
+            })?;
+            let Value::Object(mut map) = after else { return Err(only_name_and_data()) };
+            let (name, data) = (map.shift_remove("name"), map.shift_remove("data"));
+            let name = match name {
+                None | Some(Value::Null) => None,
+                Some(Value::String(name)) => Some(name),
+                Some(_) => return Err(only_name_and_data()),
+            };
+            match data {
+                Some(data @ Value::Object(_)) if map.is_empty() => Ok(Content { name, data }),
+                Some(_) | None => Err(only_name_and_data()),
+            }
+        }
+    }
+}
+
+fn only_name_and_data() -> Fault {
+    fields_fault(&[FieldError::new(
+        "",
+        "type",
+        "a thing is {name: string or null, data: object} after a patch, and no more",
+    )])
+}
