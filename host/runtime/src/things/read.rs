@@ -1,6 +1,6 @@
 //! Reading: one thing, a list, a history, what differs between two states. Nothing is written by it (spec VER-1).
 
-use super::nouns::is_known_on;
+use super::nouns::{is_known_on, written_nouns};
 use super::view::View;
 use super::{Shown, fields_fault};
 use crate::Caller;
@@ -90,7 +90,7 @@ impl Object {
             .look(|store| {
                 let line = view.line(store)?;
                 let mut rows = Vec::new();
-                for (noun, _) in store.tallies().map_err(|e| fault_of(&e))? {
+                for noun in written_nouns(store)? {
                     let row = store.newest(&line, &ThingKey::new(noun, id.clone())).map_err(|e| fault_of(&e))?;
                     rows.extend(row.filter(|row| !row.deleted));
                 }
@@ -112,7 +112,7 @@ impl Object {
         let (page, total) = self
             .look(|store| {
                 let line = view.line(store)?;
-                if !is_known_on(store, line.branch(), &wanted.noun)?
+                if !is_known_on(store, &line, &wanted.noun)?
                     && self.inner.nouns.entry(store, &line, &wanted.noun)?.is_none()
                 {
                     return Err(Fault::not_found("NOUN_NOT_FOUND", format!("there is no noun {}", wanted.noun)));
@@ -128,7 +128,7 @@ impl Object {
             .await?;
         let next = match page.items.last().filter(|_| page.is_more) {
             Some(last) if wanted.sort.is_empty() => Some(format!("i{}", last.key.id)),
-            Some(_) => Some(format!("o{}", list.offset + list.limit)),
+            Some(_) => Some(format!("o{}", list.offset.saturating_add(page.items.len() as u32))),
             None => None,
         };
         let mut items = Vec::with_capacity(page.items.len());
@@ -148,11 +148,12 @@ impl Object {
         limit: u32,
     ) -> Result<Page<VersionShown, u64>, Fault> {
         caller.may(key.noun.as_str(), "read")?;
+        let limit = limit.clamp(1, store::PAGE_MAX - 1);
         self.look(|store| {
             let fault = |e: store::Error| fault_of(&e);
             let line = view.line(store)?;
             // One more: what a version changed is told by the one before it.
-            let page = store.versions(&line, key, before, limit.saturating_add(1)).map_err(fault)?;
+            let page = store.versions(&line, key, before, limit + 1).map_err(fault)?;
             if page.items.is_empty() && before.is_none() {
                 return Err(super::write::absent(key));
             }
