@@ -128,6 +128,7 @@ fn node_config(config: &Config) -> runtime::Config {
         functions_max: config.functions_max,
         limits: limits(config),
         new_root_key: config.new_root_key,
+        faults: types::Faults::none(),
         ..runtime::Config::standard(config.data_dir.clone(), config.default_ns.clone())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::time::Duration;
-use types::{Limits, Namespace};
+use types::{Faults, Limits, Namespace};
 
 /// Settings of a node. `cli` fills them in from defaults, file, environment and flags.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Config {
     pub limits: Limits,
     /// Make a new root key although there is one: for a key that was lost.
     pub new_root_key: bool,
+    /// Where a test has the host fail; none in a server.
+    pub faults: Faults,
 }
 
 impl Config {
@@ -54,6 +56,7 @@ impl Config {
             functions_max: 1_000,
             limits: Limits::STANDARD,
             new_root_key: false,
+            faults: Faults::none(),
         }
     }
 }

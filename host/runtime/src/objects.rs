@@ -45,7 +45,8 @@ pub(crate) fn open_file(
         head: node.log.head(id),
         replay: &mut |after| node.log.replay(id, after).map_err(Into::into),
     };
-    let recovered = store::recover(&path, id, &store::Options::STANDARD, retained).map_err(fault)?;
+    let options = store::Options { faults: node.config.faults.clone(), ..store::Options::STANDARD };
+    let recovered = store::recover(&path, id, &options, retained).map_err(fault)?;
     let mut store = recovered.store;
     let ahead = recovered.undurable.into_iter().map(Arc::new);
     let known = match (store.origin().is_none(), known) {
