@@ -39,6 +39,7 @@ mod commit;
 mod guest;
 mod registry;
 mod schema;
+mod turn;
 
 use std::sync::Arc;
 use types::Identity;

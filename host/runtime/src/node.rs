@@ -4,7 +4,7 @@ use crate::blobs::Blobs;
 use crate::clock::{Clock, ManualClock};
 use crate::commit::{Committers, Path, Undurable, lock};
 use crate::config::Config;
-use crate::object::{Inner, Object};
+use crate::object::{Inner, Object, fault_of};
 use crate::registry::{Entry, Registry};
 use commit_log::CommitLog;
 use lru::LruCache;
@@ -146,7 +146,7 @@ impl Node {
         }
         let root = self.root().await?;
         let wanted = namespace.clone();
-        let row = root.read(move |store| store.object_at(&wanted)).await?;
+        let row = root.peek(move |store| store.object_at(&wanted).map_err(|e| fault_of(&e))).await?;
         let entry = row.filter(|row| !row.deleted).map(|row| Entry { id: row.id, parent: row.parent });
         self.inner.registry.remember(namespace.clone(), entry.clone());
         Ok(entry)

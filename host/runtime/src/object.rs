@@ -5,6 +5,7 @@ use crate::functions::Functions;
 use crate::invoke::Running;
 use crate::node::{Node, NodeInner};
 use crate::things::Nouns;
+use crate::turn::Gate;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     node_room: Arc<Semaphore>,
     pub(crate) functions: Functions,
     pub(crate) nouns: Nouns,
+    pub(crate) gate: Gate,
     pub(crate) places: Semaphore,
     pub(crate) running: Mutex<HashMap<Id, Arc<Running>>>,
     /// Counts commits that had log lines in them, for those who follow.
@@ -81,6 +83,7 @@ impl Inner {
             node_room: node.room.clone(),
             functions: parts.functions,
             nouns: Nouns::new(parts.has_nouns),
+            gate: Gate::default(),
             places: Semaphore::new(node.config.object_runs_max),
             running: Mutex::default(),
             lines: OnceLock::new(),
@@ -250,10 +253,8 @@ impl Object {
     /// told before.
     pub(crate) async fn read<T>(&self, read: impl FnOnce(&mut Store) -> Result<T, store::Error>) -> Result<T, Fault> {
         self.flush().await?;
-        let mut store = self.inner.store();
-        let read = read(store.as_mut().ok_or_else(retired)?);
-        drop(store);
-        read.map_err(|e| {
+        let found = self.fenced(read).await?;
+        found.map_err(|e| {
             self.inner.retire_on_corrupt(&e);
             self.inner.fault_of(&e)
         })
@@ -262,6 +263,16 @@ impl Object {
     /// Looks at things: at what was committed, not at what is queued, for who was told of a write was told after it was
     /// durable. Answers when everything it may have seen is.
     pub(crate) async fn look<T>(&self, look: impl FnOnce(&mut Store) -> Result<T, Fault>) -> Result<T, Fault> {
+        let (seen, found) =
+            self.fenced(|store| (self.inner.changed.load(Ordering::Acquire), look(store))).await?;
+        if self.inner.confirmed_seq() < seen {
+            self.inner.seen_is_durable(seen).await?;
+        }
+        found
+    }
+
+    /// The same for rows that no guest writes: it does not wait for an open turn, which may be the asker's own.
+    pub(crate) async fn peek<T>(&self, look: impl FnOnce(&mut Store) -> Result<T, Fault>) -> Result<T, Fault> {
         let (seen, found) = {
             let mut store = self.inner.store();
             let found = look(store.as_mut().ok_or_else(retired)?);
@@ -271,6 +282,20 @@ impl Object {
             self.inner.seen_is_durable(seen).await?;
         }
         found
+    }
+
+    /// Holds the file while nothing uncommitted is in it.
+    async fn fenced<T>(&self, look: impl FnOnce(&mut Store) -> T) -> Result<T, Fault> {
+        loop {
+            {
+                let mut store = self.inner.store();
+                let store = store.as_mut().ok_or_else(retired)?;
+                if !self.inner.gate.is_dirty() {
+                    return Ok(look(store));
+                }
+            }
+            self.inner.gate.passed().await;
+        }
     }
 
     /// Has everything written (not: durable) that was queued before.

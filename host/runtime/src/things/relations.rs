@@ -39,6 +39,16 @@ pub struct EdgeShown {
     pub created_at: Timestamp,
 }
 
+impl EdgeShown {
+    /// `{id, verb, from, to, data, version, createdAt}`
+    pub fn to_value(&self) -> Value {
+        json!({
+            "id": self.id, "verb": self.verb, "from": self.from, "to": self.to, "data": self.data,
+            "version": self.version, "createdAt": self.created_at.to_string(),
+        })
+    }
+}
+
 impl Object {
     /// Makes an edge; when it is there already its data is replaced. True: it was not there.
     pub async fn relate(
@@ -62,7 +72,7 @@ impl Object {
             let line = line_of(turn, branch.as_ref())?;
             let scene = Scene { caller, namespace: inner.namespace.clone(), branch, line };
             let (row, created) = scene.relate(turn, &from, &ends, data)?;
-            Ok((shown(&namespace, &ends.edge(), &row, Direction::Outbound), created))
+            Ok((ends.shown(&namespace, &row), created))
         })
         .await
     }
@@ -140,6 +150,11 @@ impl Ends {
         let noun = Noun::parse("Relationship").expect("it is PascalCase");
         let key = ThingKey::new(noun, ThingId::parse(&id).expect("hex digits are an id"));
         Ok(Self { verb, source, target, key })
+    }
+
+    /// As it is told from where it begins.
+    pub(crate) fn shown(&self, namespace: &Namespace, row: &ThingRow) -> EdgeShown {
+        shown(namespace, &self.edge(), row, Direction::Outbound)
     }
 
     fn edge(&self) -> Edge {

@@ -11,7 +11,7 @@ use model::{Content, FieldError, patch};
 use serde_json::Value;
 use std::time::Duration;
 use store::Turn;
-use types::{ActionRow, Fault, FaultKind, Hash, Id, Json, Noun, ThingId, ThingKey, ThingRow};
+use types::{ActionRow, BranchName, Fault, FaultKind, Hash, Id, Json, Noun, ThingId, ThingKey, ThingRow};
 
 /// Writes in one request.
 const BATCH_MAX: usize = 1_000;
@@ -89,6 +89,18 @@ pub struct Write {
 impl Write {
     pub fn of(op: Op) -> Self {
         Self { op, expect: Expect::Anything, idempotency: None }
+    }
+
+    /// Whether a caller may do it at all.
+    pub(crate) fn allowed_to(&self, caller: &Caller) -> Result<(), Fault> {
+        let (noun, action) = self.op.needs();
+        Object::refuse_platform_noun(noun)?;
+        caller.may(noun.as_str(), action)
+    }
+
+    /// What it costs while it waits, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.op.bytes()
     }
 }
 
@@ -170,20 +182,13 @@ impl Object {
             let message = format!("{} operations in one request; at most {BATCH_MAX} are taken", writes.len());
             return Err(Fault::invalid("BATCH_LIMIT", message));
         }
-        for write in &writes {
-            let (noun, action) = write.op.needs();
-            Self::refuse_platform_noun(noun)?;
-            caller.may(noun.as_str(), action)?;
-        }
-        let bytes = writes.iter().map(|write| write.op.bytes()).sum();
+        writes.iter().try_for_each(|write| write.allowed_to(caller))?;
+        let bytes = writes.iter().map(Write::bytes).sum();
         let (caller, inner) = (caller.clone(), self.inner.clone());
         let single = writes.len() == 1;
         let done = self
             .change(bytes, move |turn| {
-                let line = line_of(turn, branch.as_ref())?;
-                let namespace = inner.namespace.clone();
-                let writer = Writer { scene: Scene { caller, namespace, branch, line }, inner: &inner };
-                writer.all(turn, writes, atomic, single)
+                Writer::new(turn, caller, &inner, branch, None)?.all(turn, writes, atomic, single)
             })
             .await?;
         let mut shown = Vec::with_capacity(done.len());
@@ -216,9 +221,22 @@ pub(crate) struct Done {
 pub(crate) struct Writer<'a> {
     pub(crate) scene: Scene,
     pub(crate) inner: &'a Inner,
+    /// The invocation that writes, when one does.
+    parent: Option<Id>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub(crate) fn new(
+        turn: &Turn<'_>,
+        caller: Caller,
+        inner: &'a Inner,
+        branch: Option<BranchName>,
+        parent: Option<Id>,
+    ) -> Result<Self, Fault> {
+        let line = line_of(turn, branch.as_ref())?;
+        Ok(Self { scene: Scene { caller, namespace: inner.namespace.clone(), branch, line }, inner, parent })
+    }
+
     fn all(
         &self,
         turn: &mut Turn<'_>,
@@ -251,7 +269,7 @@ impl Writer<'_> {
             }
         };
         let make = |verb, event| {
-            let mut doing = Doing::new(verb, event);
+            let mut doing = Doing { parent: self.parent, ..Doing::new(verb, event) };
             if let Some((key, options)) = &key_of_request {
                 doing.idempotency_key = Some(key.clone());
                 doing.options = options.clone();
