@@ -102,7 +102,8 @@ impl TurnWrites {
     /// Counts one more thing written.
     pub(crate) fn count(&mut self, bytes: usize, bytes_max: usize) -> Result<(), Fault> {
         if self.bytes + bytes > bytes_max {
-            let message = format!("one turn writes {} MiB of things at most; end it with a wait, or write less", bytes_max >> 20);
+            let message =
+                format!("one turn writes {} MiB of things at most; end it with a wait, or write less", bytes_max >> 20);
             return Err(Fault::limit("TURN_BYTES_LIMIT", message));
         }
         self.writes += 1;

@@ -263,8 +263,7 @@ impl Object {
     /// Looks at things: at what was committed, not at what is queued, for who was told of a write was told after it was
     /// durable. Answers when everything it may have seen is.
     pub(crate) async fn look<T>(&self, look: impl FnOnce(&mut Store) -> Result<T, Fault>) -> Result<T, Fault> {
-        let (seen, found) =
-            self.fenced(|store| (self.inner.changed.load(Ordering::Acquire), look(store))).await?;
+        let (seen, found) = self.fenced(|store| (self.inner.changed.load(Ordering::Acquire), look(store))).await?;
         if self.inner.confirmed_seq() < seen {
             self.inner.seen_is_durable(seen).await?;
         }

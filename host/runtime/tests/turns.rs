@@ -166,7 +166,8 @@ async fn a_hundred_guests_that_read_and_write_end_at_a_hundred() -> anyhow::Resu
 async fn what_a_guest_wrote_before_it_trapped_was_not() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let scene = Scene::new(dir.path()).await?;
-    let before = scene.object.events(&scene.caller, &EventFilter { limit: 100, ..EventFilter::default() }).await?.items.len();
+    let before =
+        scene.object.events(&scene.caller, &EventFilter { limit: 100, ..EventFilter::default() }).await?.items.len();
     assert_eq!(scene.invoke("trap").await.expect_err("it traps").code, "TRAP");
     assert_eq!(scene.count().await?, 0);
     let key = counter_key();

@@ -116,9 +116,8 @@ impl GuestHost {
         write.allowed_to(&self.running.caller)?;
         self.count_writes(write.bytes())?;
         let (caller, inner, parent) = (self.running.caller.clone(), self.object.inner.clone(), self.running.id);
-        let done = self
-            .in_turn(move |turn| Writer::new(turn, caller, &inner, branch, Some(parent))?.one(turn, write))
-            .await?;
+        let done =
+            self.in_turn(move |turn| Writer::new(turn, caller, &inner, branch, Some(parent))?.one(turn, write)).await?;
         if is_delete { Ok(Reply::Version(done.row.version)) } else { Ok(self.told(Shown::of(done.row))) }
     }
 
@@ -149,7 +148,8 @@ impl GuestHost {
         self.running.caller.may(key.noun.as_str(), "read")?;
         let mut query = Query::read(query)?;
         let (view, limit) = (query.view()?, query.limit()?);
-        let before = query.text("cursor")?.map(|c| c.parse().map_err(|_| refuse("cursor", "this is no cursor"))).transpose()?;
+        let before =
+            query.text("cursor")?.map(|c| c.parse().map_err(|_| refuse("cursor", "this is no cursor"))).transpose()?;
         query.done()?;
         let page = self.in_turn(|turn| versions_on(turn, &key, &view, before, limit)).await?;
         let data: Vec<_> = page.items.iter().map(crate::things::VersionShown::to_value).collect();
@@ -368,7 +368,9 @@ fn text_of(field: &str, value: &Value) -> Result<String, Fault> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Null | Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
-        Value::Array(_) | Value::Object(_) => Err(refuse(field, "a field is compared with a string, number or boolean")),
+        Value::Array(_) | Value::Object(_) => {
+            Err(refuse(field, "a field is compared with a string, number or boolean"))
+        }
     }
 }
 

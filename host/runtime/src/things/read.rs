@@ -200,9 +200,10 @@ pub(crate) fn versions_on(
 impl VersionShown {
     /// `{version, branch, name, deleted, action, createdAt, changes}`
     pub fn to_value(&self) -> serde_json::Value {
-        let action = self.action.as_ref().map(|(id, verb)| {
-            serde_json::json!({ "id": id.to_string(), "verb": verb, "actor": self.row.actor })
-        });
+        let action = self
+            .action
+            .as_ref()
+            .map(|(id, verb)| serde_json::json!({ "id": id.to_string(), "verb": verb, "actor": self.row.actor }));
         serde_json::json!({
             "version": self.row.version,
             "branch": self.row.branch.as_ref().map_or("main", |b| b.as_str()),
