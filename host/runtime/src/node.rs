@@ -238,6 +238,12 @@ impl Node {
         lock(&self.inner.open).len()
     }
 
+    /// Moves what the log holds into the objects' files, so that it can forget: what happens by itself when the log has
+    /// grown.
+    pub async fn checkpoint(&self) {
+        crate::objects::checkpoint_all(self).await;
+    }
+
     /// Writes all that waits, makes it durable, closes the log. No call is answered after it.
     pub async fn shutdown(&self) {
         self.inner.stopping.store(true, Ordering::Relaxed);
