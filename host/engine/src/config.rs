@@ -79,9 +79,6 @@ pub fn compiler_config(config: &Config) -> wasmtime::Config {
         .async_stack_size(FIBER_STACK_BYTES)
         .memory_reservation(4 << 30)
         .parallel_compilation(true)
-        // Where in the WebAssembly an instruction came from: a tenth of a file that is read whole at each start, and
-        // nobody is told, for the names of the functions say it better.
-        .generate_address_map(false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));
     out
 }
