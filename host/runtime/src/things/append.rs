@@ -166,6 +166,24 @@ impl Scene {
     }
 }
 
+impl Scene {
+    /// The only things that can be written on this branch; None: all.
+    pub(crate) fn only_things(&self, turn: &Turn<'_>) -> Result<Option<Vec<ThingKey>>, Fault> {
+        let Some(name) = &self.branch else { return Ok(None) };
+        Ok(turn.branch(name).map_err(|e| fault_of(&e))?.and_then(|row| row.things))
+    }
+
+    /// A branch of listed things takes no others.
+    pub(crate) fn refuse_outside_branch(&self, turn: &Turn<'_>, key: &ThingKey) -> Result<(), Fault> {
+        if self.only_things(turn)?.is_none_or(|things| things.contains(key)) {
+            return Ok(());
+        }
+        let name = self.branch.as_ref().map_or("main", BranchName::as_str);
+        let message = format!("{key} is not on the branch {name}, which was made for a list of things");
+        Err(Fault::conflict("NOT_ON_BRANCH", message))
+    }
+}
+
 fn serialize(key: &ThingKey, content: &Content) -> Result<Json, Fault> {
     if content.name.as_ref().is_some_and(|name| name.len() > NAME_BYTES_MAX) {
         let error = model::FieldError::new("name", "size", format!("a name has at most {NAME_BYTES_MAX} bytes"));

@@ -76,6 +76,7 @@ impl Object {
                 name: wanted.name.clone(),
                 parent: line.branch().cloned(),
                 base: line.newest_version().min(turn.next_version() - 1),
+                since: turn.next_version() - 1,
                 forked_from,
                 things: wanted.things,
                 created_at: turn.at(),

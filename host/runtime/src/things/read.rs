@@ -1,6 +1,6 @@
 //! Reading: one thing, a list, a history, what differs between two states. Nothing is written by it (spec VER-1).
 
-use super::nouns::{Nouns, is_known_on};
+use super::nouns::{Nouns, is_known_on, written_nouns};
 use super::view::View;
 use super::{Shown, fields_fault};
 use crate::Caller;
@@ -90,7 +90,7 @@ impl Object {
             .look(|store| {
                 let line = view.line(store)?;
                 let mut rows = Vec::new();
-                for (noun, _) in store.tallies().map_err(|e| fault_of(&e))? {
+                for noun in written_nouns(store)? {
                     let row = store.newest(&line, &ThingKey::new(noun, id.clone())).map_err(|e| fault_of(&e))?;
                     rows.extend(row.filter(|row| !row.deleted));
                 }
@@ -152,7 +152,7 @@ pub(crate) fn list_on(
 ) -> Result<(Vec<ThingRow>, Option<u64>, Option<String>), Fault> {
     let list = list_of(wanted)?;
     let line = view.line(reader)?;
-    if !is_known_on(reader, line.branch(), &wanted.noun)? && nouns.entry(reader, &line, &wanted.noun)?.is_none() {
+    if !is_known_on(reader, &line, &wanted.noun)? && nouns.entry(reader, &line, &wanted.noun)?.is_none() {
         return Err(Fault::not_found("NOUN_NOT_FOUND", format!("there is no noun {}", wanted.noun)));
     }
     let page = reader.things(&line, &list).map_err(|e| fault_of(&e))?;
@@ -163,7 +163,7 @@ pub(crate) fn list_on(
     };
     let next = match page.items.last().filter(|_| page.is_more) {
         Some(last) if wanted.sort.is_empty() => Some(format!("i{}", last.key.id)),
-        Some(_) => Some(format!("o{}", list.offset + list.limit)),
+        Some(_) => Some(format!("o{}", list.offset.saturating_add(page.items.len() as u32))),
         None => None,
     };
     Ok((page.items, total, next))
@@ -177,9 +177,10 @@ pub(crate) fn versions_on(
     limit: u32,
 ) -> Result<Page<VersionShown, u64>, Fault> {
     let fault = |e: store::Error| fault_of(&e);
+    let limit = limit.clamp(1, store::PAGE_MAX - 1);
     let line = view.line(reader)?;
     // One more: what a version changed is told by the one before it.
-    let page = reader.versions(&line, key, before, limit.saturating_add(1)).map_err(fault)?;
+    let page = reader.versions(&line, key, before, limit + 1).map_err(fault)?;
     if page.items.is_empty() && before.is_none() {
         return Err(super::write::absent(key));
     }

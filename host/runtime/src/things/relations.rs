@@ -89,10 +89,11 @@ impl Object {
         caller.may(from.noun.as_str(), "update")?;
         let ends = Ends::read(self.namespace(), from, verb, to)?;
         let branch = view.writes_to()?;
-        let (caller, inner) = (caller.clone(), self.inner.clone());
+        let (caller, inner, from) = (caller.clone(), self.inner.clone(), from.clone());
         self.change(1024, move |turn| {
             let line = line_of(turn, branch.as_ref())?;
             let scene = Scene { caller, namespace: inner.namespace.clone(), branch, line };
+            scene.refuse_outside_branch(turn, &from)?;
             scene.unrelate(turn, &ends)
         })
         .await
@@ -194,6 +195,7 @@ impl Scene {
     ) -> Result<(ThingRow, bool), Fault> {
         let fault = |e: store::Error| fault_of(&e);
         let source = turn.newest(&self.line, from).map_err(fault)?;
+        self.refuse_outside_branch(turn, from)?;
         if source.is_none_or(|row| row.deleted) {
             return Err(super::write::absent(from));
         }

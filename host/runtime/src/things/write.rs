@@ -356,10 +356,11 @@ impl<'a> Writer<'a> {
         let noun = self.nouns().entry(turn, &self.scene.line, &key.noun)?;
         let live = before.as_ref().filter(|row| !row.deleted);
         if let Some(noun) = &noun {
-            self.check(turn, noun, key, live.is_none(), &mut content)?;
+            let is_new = live.is_none() && doing.verb != "restore";
+            self.check(turn, noun, key, is_new, &mut content)?;
         }
-        self.refuse_outside_branch(turn, key)?;
-        self.scene.refuse_taken(turn, key, &content.data, noun.as_deref())?;
+        self.scene.refuse_outside_branch(turn, key)?;
+        self.scene.refuse_taken(turn, key, &content, noun.as_deref())?;
         if let Some(row) = live.filter(|row| row.name == content.name && row.data.to_value() == content.data) {
             let versions = (Some(row.version), Some(row.version));
             let doing = Doing { event: None, ..doing };
@@ -389,7 +390,7 @@ impl<'a> Writer<'a> {
         before: &ThingRow,
         doing: Doing<'_>,
     ) -> Result<Done, Fault> {
-        self.refuse_outside_branch(turn, key)?;
+        self.scene.refuse_outside_branch(turn, key)?;
         let noun = self.nouns().entry(turn, &self.scene.line, &key.noun)?;
         let content = Content { name: before.name.clone(), data: before.data.to_value() };
         let next = Next { key, before: Some(before), content, deleted: true, noun: noun.as_deref() };
@@ -510,18 +511,6 @@ impl<'a> Writer<'a> {
             }
             None => Ok(()),
         }
-    }
-
-    /// A branch of listed things takes no others.
-    fn refuse_outside_branch(&self, turn: &Turn<'_>, key: &ThingKey) -> Result<(), Fault> {
-        let Some(name) = &self.scene.branch else { return Ok(()) };
-        let row = turn.branch(name).map_err(|e| fault_of(&e))?;
-        let things = row.and_then(|row| row.things);
-        if things.is_none_or(|things| things.contains(key)) {
-            return Ok(());
-        }
-        let message = format!("{key} is not on the branch {name}, which was made for a list of things");
-        Err(Fault::conflict("NOT_ON_BRANCH", message))
     }
 
     /// The key as it is kept: nobody meets another's.
