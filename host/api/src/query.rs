@@ -34,6 +34,11 @@ impl Fields {
         self.0.remove(name).filter(|value| !value.is_empty())
     }
 
+    /// Also an empty one.
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+
     /// # Errors
     /// 400 with what would be accepted.
     pub(crate) fn parsed<T: FromStr>(&mut self, name: &str, accepted: &str) -> Result<Option<T>, Problem> {

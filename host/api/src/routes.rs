@@ -1,7 +1,7 @@
 //! The route table.
 
 use crate::app::Shared;
-use crate::handlers::{actions, actions_log, events, functions, index, keys, logs, objects, secrets, status};
+use crate::handlers::{actions, actions_log, events, functions, index, keys, logs, objects, secrets, status, things};
 use crate::problem::Problem;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -50,6 +50,10 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/secrets/{name}", put(secrets::store).delete(secrets::remove))
         .route("/api/objects", get(objects::list).post(objects::create))
         .route("/api/events", get(events::list))
+        // Things: whatever no route above takes.
+        .route("/api/{type}", post(things::create))
+        .route("/api/{type}/{id}", get(things::show).put(things::put).patch(things::patch).delete(things::remove))
+        .route("/api/{type}/{id}/restore", post(things::restore))
         .layer(CompressionLayer::new());
     finish(busy.merge(others)).with_state(app)
 }

@@ -10,6 +10,7 @@ pub(crate) mod logs;
 pub(crate) mod objects;
 pub(crate) mod secrets;
 pub(crate) mod status;
+pub(crate) mod things;
 mod upload;
 
 use crate::problem::Problem;

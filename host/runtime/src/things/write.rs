@@ -17,6 +17,8 @@ use types::{ActionRow, Fault, FaultKind, Hash, Id, Json, Noun, ThingId, ThingKey
 const BATCH_MAX: usize = 1_000;
 /// How long an idempotency key is remembered (spec VER-24).
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+/// As much of a route's hash as tells the routes of one caller apart.
+const ROUTE_CHARS: usize = 16;
 /// An idempotency key as the caller sent it.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
@@ -74,7 +76,9 @@ pub enum Expect {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Idempotency {
     pub key: String,
-    /// What tells one use of the key from another: route and body.
+    /// What the key belongs to, beside its caller: the same key elsewhere is another one.
+    pub route: Hash,
+    /// What tells one use of the key from another: the body.
     pub fingerprint: Hash,
 }
 
@@ -477,6 +481,9 @@ impl Writer<'_> {
                 Expect::Anything => String::new(),
                 Expect::Absent => "must not exist".to_owned(),
                 Expect::Present => "must exist".to_owned(),
+                Expect::Versions(versions) if versions.is_empty() => {
+                    "must be at a version that a strong tag names, and none was given".to_owned()
+                }
                 Expect::Versions(versions) => {
                     let tags: Vec<_> = versions.iter().map(|v| format!("v{v}")).collect();
                     format!("must be at {}", tags.join(" or "))
@@ -514,7 +521,8 @@ impl Writer<'_> {
             return Err(Fault::invalid("IDEMPOTENCY_KEY_INVALID", message));
         }
         let options = serde_json::json!({ "request": idempotency.fingerprint.to_string() });
-        Ok((format!("{} {key}", self.scene.caller.identity.actor), Json::from_value(&options)))
+        let route: String = idempotency.route.to_string().chars().take(ROUTE_CHARS).collect();
+        Ok((format!("{} {route} {key}", self.scene.caller.identity.actor), Json::from_value(&options)))
     }
 
     /// What an earlier request with the same key did.
