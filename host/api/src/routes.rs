@@ -51,9 +51,12 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/objects", get(objects::list).post(objects::create))
         .route("/api/events", get(events::list))
         // Things: whatever no route above takes.
-        .route("/api/{type}", post(things::create))
+        .route("/api/{type}", get(things::list::list).post(things::create))
         .route("/api/{type}/{id}", get(things::show).put(things::put).patch(things::patch).delete(things::remove))
         .route("/api/{type}/{id}/restore", post(things::restore))
+        .route("/api/{type}/{id}/versions", get(things::history::list))
+        .route("/api/{type}/{id}/versions/{version}", get(things::history::show))
+        .route("/api/{type}/{id}/diff", get(things::history::diff))
         .layer(CompressionLayer::new());
     finish(busy.merge(others)).with_state(app)
 }

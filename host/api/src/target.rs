@@ -4,6 +4,7 @@
 //! (spec ID-7); the router matches the raw path too.
 
 use crate::app::Scope;
+use crate::caller::Who;
 use crate::problem::Problem;
 use crate::query::Fields;
 use http::{HeaderMap, HeaderName, Uri};
@@ -69,7 +70,9 @@ pub(crate) fn split_ref(segment: &str) -> Result<(&str, Option<Ref>), Problem> {
     Ok((named, Some(parse_ref(&decode(at)?)?)))
 }
 
-fn parse_ref(text: &str) -> Result<Ref, Problem> {
+/// # Errors
+/// 400, with what would be accepted.
+pub(crate) fn parse_ref(text: &str) -> Result<Ref, Problem> {
     Ref::parse(text).map_err(|e| Problem::bad_request(e.to_string()))
 }
 
@@ -87,7 +90,12 @@ pub(crate) fn decode(segment: &str) -> Result<Cow<'_, str>, Problem> {
 ///
 /// # Errors
 /// 400 for two that disagree, and for what is no ref.
-pub(crate) fn view(_: &Scope, headers: &HeaderMap, path: Option<Ref>, fields: &mut Fields) -> Result<View, Problem> {
+pub(crate) fn view(
+    Who { scope: _, caller: _ }: &Who,
+    headers: &HeaderMap,
+    path: Option<Ref>,
+    fields: &mut Fields,
+) -> Result<View, Problem> {
     let mut named = path.map(|at| ("the path", at));
     let mut agree = |by: &'static str, at: Ref| match &named {
         Some((earlier, other)) if *other != at => {
@@ -187,16 +195,16 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) async fn read(
-        scope: &Scope,
+        who: &Who,
         uri: &Uri,
         headers: &HeaderMap,
         fields: &mut Fields,
         access: Access,
     ) -> Result<Self, Problem> {
         let segments = Segments::read(uri)?;
-        let noun = noun(scope, segments.noun, access).await?;
+        let noun = noun(&who.scope, segments.noun, access).await?;
         let key = ThingKey::new(noun, id(segments.id.unwrap_or_default(), access)?);
-        Ok(Self { key, view: view(scope, headers, segments.at, fields)? })
+        Ok(Self { key, view: view(who, headers, segments.at, fields)? })
     }
 }
 

@@ -3,8 +3,12 @@
 //! `answer` (headers of versions), `list`, `history`, `batch`, `edges`, `url` (the canonical and the short URL).
 
 mod answer;
+pub(crate) mod history;
+pub(crate) mod list;
+mod shape;
+mod views;
 
-use crate::app::Shared;
+use crate::app::{Scope, Shared};
 use crate::body::{self, Kind};
 use crate::caller::Who;
 use crate::conditions;
@@ -13,6 +17,7 @@ use crate::prefer;
 use crate::problem::Problem;
 use crate::query::Fields;
 use crate::target::{self, Access, REF_FIELDS, Segments, Target};
+use crate::views::ErrorBody;
 use answer::{Keep, Predecessor};
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -23,29 +28,58 @@ use model::flat::Input;
 use model::patch::Patch;
 use runtime::{Caller, Expect, Idempotency, Op, PatchOf, Shown, View, Write};
 use serde_json::Value;
+use shape::Shape;
 use types::{Fault, Hash, Noun, Ref, ThingKey};
+use views::ThingView;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// What can be said of how one thing is shown.
+const SHOW_FIELDS: [&str; 6] = ["version", "v", "branch", "at", "shape", "fields"];
 
-pub(crate) async fn show(Who { scope, caller }: Who, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
-    let mut fields = Fields::read(&uri, &REF_FIELDS)?;
-    let target = Target::read(&scope, &uri, &headers, &mut fields, Access::Read).await?;
-    let shown = scope.object.thing(&caller, &target.key, &target.view).await?;
-    let (before, keep) = standing(&scope, &caller, &shown, &target.view).await?;
-    if conditions::is_known(&headers, &shown.row)? {
-        return Ok(answer::not_modified(&scope, &shown.row, before, keep));
+#[utoipa::path(
+    get, path = "/api/{type}/{id}", tag = "things",
+    params(
+        ("type" = String, Path, description = "A noun, its plural or the dashed form of either, in any case"),
+        ("id" = String, Path, description = "With `@v3`, `@~1`, `@branch`, `@branch~1`, `@2024-01-08` for another state; an `@` or `/` of the id itself is percent-encoded"),
+        ("version" = Option<u64>, Query), ("branch" = Option<String>, Query),
+        ("at" = Option<String>, Query, description = "The state at this time"),
+        ("shape" = Option<String>, Query, description = "`flat`: the data stand beside the envelope's keys; `DO-Shadowed` names those that could not"),
+        ("fields" = Option<String>, Query, description = "Only these, like `name,address.city`"),
+        ("DO-Ref" = Option<String>, Header, description = "A ref, like `@v3`; all refs of a request must be the same"),
+        ("If-None-Match" = Option<String>, Header), ("If-Modified-Since" = Option<String>, Header),
+    ),
+    responses(
+        (status = 200, description = "One version; the headers tell which", body = ThingView),
+        (status = 304, description = "The caller has it"),
+        (status = 400, description = "No ref, or two that disagree", body = ErrorBody),
+        (status = 404, description = "There is none", body = ErrorBody),
+        (status = 410, description = "This version says that the thing was deleted", body = ErrorBody),
+    )
+)]
+pub(crate) async fn show(who: Who, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+    let mut fields = Fields::read(&uri, &SHOW_FIELDS)?;
+    let Target { key, view } = Target::read(&who, &uri, &headers, &mut fields, Access::Read).await?;
+    let shape = Shape::read(&mut fields)?;
+    let shown = who.scope.object.thing(&who.caller, &key, &view).await?;
+    one(&who, &headers, &shown, &view, &shape).await
+}
+
+/// One version that was read.
+async fn one(who: &Who, headers: &HeaderMap, shown: &Shown, view: &View, shape: &Shape) -> Result<Response, Problem> {
+    let Who { scope, caller } = who;
+    let (before, keep) = standing(scope, caller, shown, view).await?;
+    if conditions::is_known(headers, &shown.row)? {
+        return Ok(answer::not_modified(scope, &shown.row, before, keep));
     }
-    let body = shown.to_text(scope.object.namespace());
-    Ok(answer::answer(&scope, &shown.row, body, before, keep))
+    let text = shown.to_text(scope.object.namespace());
+    let (body, shadowed) = shape.apply(text);
+    let mut response = answer::answer(scope, &shown.row, body, before, keep);
+    shape::tell_shadowed(response.headers_mut(), &shadowed);
+    Ok(response)
 }
 
 /// What stands before a version that was read, and how long it may be kept.
-async fn standing(
-    scope: &crate::app::Scope,
-    caller: &Caller,
-    shown: &Shown,
-    view: &View,
-) -> Result<(Predecessor, Keep), Problem> {
+async fn standing(scope: &Scope, caller: &Caller, shown: &Shown, view: &View) -> Result<(Predecessor, Keep), Problem> {
     let keep = if matches!(view.at, Ref::Version(_)) { Keep::Forever } else { Keep::Revalidate };
     let is_newest = matches!((&view.at, &view.checkout), (Ref::Branch(_), _) | (Ref::Head, Ref::Head | Ref::Branch(_)));
     let row = &shown.row;
@@ -58,42 +92,28 @@ async fn standing(
     Ok((before, keep))
 }
 
-pub(crate) async fn create(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn create(State(app): State<Shared>, who: Who, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let mut fields = Fields::read(&parts.uri, &[REF_FIELDS.as_slice(), &["revive"]].concat())?;
     let segments = Segments::read(&parts.uri)?;
-    let noun = target::noun(&scope, segments.noun, Access::Write).await?;
-    let view = target::view(&scope, &parts.headers, segments.at, &mut fields)?;
+    let Who { scope, caller } = &who;
+    let noun = target::noun(scope, segments.noun, Access::Write).await?;
+    let view = target::view(&who, &parts.headers, segments.at, &mut fields)?;
     let revive = fields.parsed("revive", "true or false")?.unwrap_or(false);
-    allowed(&caller, &noun, "create")?;
+    allowed(caller, &noun, "create")?;
     let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
     let input = input(&text)?;
     let write = conditional(Op::Create { noun, input, revive }, &parts, &text)?;
-    let wrote = scope.object.write(&caller, &view, write).await?;
-    answer::wrote(&scope, &wrote, prefer::returns(&parts.headers))
+    let wrote = scope.object.write(caller, &view, write).await?;
+    answer::wrote(scope, &wrote, prefer::returns(&parts.headers))
 }
 
-pub(crate) async fn put(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
-    write(&app, &scope, &caller, request, "update", |key, text, _| {
-        Ok(Op::Put { key, input: input(text)?, upsert: true })
-    })
-    .await
+pub(crate) async fn put(State(app): State<Shared>, who: Who, request: Request) -> Result<Response, Problem> {
+    write(&app, &who, request, "update", |key, text, _| Ok(Op::Put { key, input: input(text)?, upsert: true })).await
 }
 
-pub(crate) async fn patch(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
-    write(&app, &scope, &caller, request, "update", |key, text, kind| {
+pub(crate) async fn patch(State(app): State<Shared>, who: Who, request: Request) -> Result<Response, Problem> {
+    write(&app, &who, request, "update", |key, text, kind| {
         let value = body::thing(text)?;
         let patch = match kind {
             Kind::Json | Kind::MergePatch => PatchOf::Merge { if_version: if_version(&value)?, patch: value },
@@ -106,34 +126,26 @@ pub(crate) async fn patch(
     .await
 }
 
-pub(crate) async fn remove(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
-    write(&app, &scope, &caller, request, "delete", |key, _, _| Ok(Op::Delete { key })).await
+pub(crate) async fn remove(State(app): State<Shared>, who: Who, request: Request) -> Result<Response, Problem> {
+    write(&app, &who, request, "delete", |key, _, _| Ok(Op::Delete { key })).await
 }
 
-pub(crate) async fn restore(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
-    write(&app, &scope, &caller, request, "update", |key, _, _| Ok(Op::Restore { key })).await
+pub(crate) async fn restore(State(app): State<Shared>, who: Who, request: Request) -> Result<Response, Problem> {
+    write(&app, &who, request, "update", |key, _, _| Ok(Op::Restore { key })).await
 }
 
 /// A write of the thing that the path names; `op` makes it of the body.
 async fn write(
     app: &Shared,
-    scope: &crate::app::Scope,
-    caller: &Caller,
+    who: &Who,
     request: Request,
     action: &str,
     op: impl FnOnce(ThingKey, &str, Kind) -> Result<Op, Problem>,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let mut fields = Fields::read(&parts.uri, &REF_FIELDS)?;
-    let Target { key, view } = Target::read(scope, &parts.uri, &parts.headers, &mut fields, Access::Write).await?;
+    let Target { key, view } = Target::read(who, &parts.uri, &parts.headers, &mut fields, Access::Write).await?;
+    let Who { scope, caller } = who;
     allowed(caller, &key.noun, action)?;
     let (text, kind) = read(app, &parts, body).await?;
     let write = conditional(op(key, &text, kind)?, &parts, &text)?;
