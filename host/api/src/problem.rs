@@ -139,6 +139,21 @@ impl Problem {
         self
     }
 
+    #[must_use]
+    pub(crate) fn with_details(mut self, details: Json) -> Self {
+        self.more.details = Some(details);
+        self
+    }
+
+    /// What of it stands inside another answer.
+    pub(crate) fn as_json(&self) -> Json {
+        let mut inner = serde_json::json!({ "code": self.more.code, "message": self.more.message });
+        if let Some(details) = &self.more.details {
+            inner["details"] = details.to_value();
+        }
+        Json::from_value(&inner)
+    }
+
     fn retry_after(self, wait: Duration) -> Self {
         self.with(header::RETRY_AFTER, HeaderValue::from(seconds_up(wait)))
     }

@@ -7,6 +7,7 @@ pub(crate) mod functions;
 pub(crate) mod index;
 pub(crate) mod keys;
 pub(crate) mod logs;
+pub(crate) mod nouns;
 pub(crate) mod objects;
 pub(crate) mod secrets;
 pub(crate) mod status;

@@ -118,6 +118,17 @@ pub struct Wrote {
     pub replayed: bool,
 }
 
+/// What one that fails means for the others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Together {
+    /// There are no others.
+    One,
+    /// None of them is done.
+    All,
+    /// Nothing.
+    Each,
+}
+
 impl Op {
     /// Noun, and what a key must allow on it.
     fn needs(&self) -> (&Noun, &'static str) {
@@ -156,7 +167,7 @@ fn size_of(value: &Value) -> usize {
 impl Object {
     /// Does one write; answers when it is durable.
     pub async fn write(&self, caller: &Caller, view: &View, write: Write) -> Result<Wrote, Fault> {
-        let mut done = self.write_all(caller, view, vec![write], true).await?;
+        let mut done = self.writes(caller, view, vec![write], Together::One).await?;
         done.pop().unwrap_or_else(|| Err(Fault::internal()))
     }
 
@@ -168,6 +179,16 @@ impl Object {
         view: &View,
         writes: Vec<Write>,
         atomic: bool,
+    ) -> Result<Vec<Result<Wrote, Fault>>, Fault> {
+        self.writes(caller, view, writes, if atomic { Together::All } else { Together::Each }).await
+    }
+
+    async fn writes(
+        &self,
+        caller: &Caller,
+        view: &View,
+        writes: Vec<Write>,
+        together: Together,
     ) -> Result<Vec<Result<Wrote, Fault>>, Fault> {
         let branch = view.writes_to()?;
         if writes.len() > BATCH_MAX {
@@ -181,13 +202,12 @@ impl Object {
         }
         let bytes = writes.iter().map(|write| write.op.bytes()).sum();
         let (caller, inner) = (caller.clone(), self.inner.clone());
-        let single = writes.len() == 1;
         let done = self
             .change(bytes, move |turn| {
                 let line = line_of(turn, branch.as_ref())?;
                 let namespace = inner.namespace.clone();
                 let writer = Writer { scene: Scene { caller, namespace, branch, line }, inner: &inner };
-                writer.all(turn, writes, atomic, single)
+                writer.all(turn, writes, together)
             })
             .await?;
         let mut shown = Vec::with_capacity(done.len());
@@ -227,16 +247,15 @@ impl Writer<'_> {
         &self,
         turn: &mut Turn<'_>,
         writes: Vec<Write>,
-        atomic: bool,
-        single: bool,
+        together: Together,
     ) -> Result<Vec<Result<Done, Fault>>, Fault> {
         let mut done = Vec::with_capacity(writes.len());
         for (index, write) in writes.into_iter().enumerate() {
-            match self.one(turn, write) {
-                Err(fault) if single => return Err(fault),
-                // What failed half-way leaves nothing: everything is looked at before anything is written.
-                Err(fault) if atomic => return Err(at_index(fault, index)),
-                one => done.push(one),
+            match (self.one(turn, write), together) {
+                (Err(fault), Together::One) => return Err(fault),
+                (Err(fault), Together::All) => return Err(at_index(fault, index)),
+                // What failed leaves nothing behind: everything is looked at before anything is written.
+                (one, Together::One | Together::All | Together::Each) => done.push(one),
             }
         }
         Ok(done)

@@ -3,9 +3,12 @@
 //! `answer` (headers of versions), `list`, `history`, `batch`, `edges`, `url` (the canonical and the short URL).
 
 mod answer;
+pub(crate) mod batch;
+pub(crate) mod edges;
 pub(crate) mod history;
 pub(crate) mod list;
 mod shape;
+pub(crate) mod url;
 mod views;
 
 use crate::app::{Scope, Shared};
@@ -24,12 +27,13 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
+use model::FieldError;
 use model::flat::Input;
 use model::patch::Patch;
 use runtime::{Caller, Expect, Idempotency, Op, PatchOf, Shown, View, Write};
 use serde_json::Value;
 use shape::Shape;
-use types::{Fault, Hash, Noun, Ref, ThingKey};
+use types::{Fault, Hash, Ref, ThingKey};
 use views::ThingView;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -100,7 +104,7 @@ pub(crate) async fn create(State(app): State<Shared>, who: Who, request: Request
     let noun = target::noun(scope, segments.noun, Access::Write).await?;
     let view = target::view(&who, &parts.headers, segments.at, &mut fields)?;
     let revive = fields.parsed("revive", "true or false")?.unwrap_or(false);
-    allowed(caller, &noun, "create")?;
+    allowed(caller, noun.as_str(), "create")?;
     let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
     let input = input(&text)?;
     let write = conditional(Op::Create { noun, input, revive }, &parts, &text)?;
@@ -116,7 +120,10 @@ pub(crate) async fn patch(State(app): State<Shared>, who: Who, request: Request)
     write(&app, &who, request, "update", |key, text, kind| {
         let value = body::thing(text)?;
         let patch = match kind {
-            Kind::Json | Kind::MergePatch => PatchOf::Merge { if_version: if_version(&value)?, patch: value },
+            Kind::Json | Kind::MergePatch => {
+                let if_version = if_version(&value).map_err(|errors| runtime::fields_fault(&errors))?;
+                PatchOf::Merge { if_version, patch: value }
+            }
             Kind::JsonPatch => PatchOf::Json(
                 Patch::parse(&value).map_err(|e| Problem::from(Fault::invalid("PATCH_MALFORMED", e.to_string())))?,
             ),
@@ -146,7 +153,7 @@ async fn write(
     let mut fields = Fields::read(&parts.uri, &REF_FIELDS)?;
     let Target { key, view } = Target::read(who, &parts.uri, &parts.headers, &mut fields, Access::Write).await?;
     let Who { scope, caller } = who;
-    allowed(caller, &key.noun, action)?;
+    allowed(caller, key.noun.as_str(), action)?;
     let (text, kind) = read(app, &parts, body).await?;
     let write = conditional(op(key, &text, kind)?, &parts, &text)?;
     let wrote = scope.object.write(caller, &view, write).await?;
@@ -160,12 +167,12 @@ async fn read(app: &Shared, parts: &Parts, body: Body) -> Result<(String, Kind),
 }
 
 /// Before the body is looked at (spec API-4); the object asks again.
-fn allowed(caller: &Caller, noun: &Noun, action: &str) -> Result<(), Problem> {
-    if caller.identity.scopes.allow(noun.as_str(), action) {
+pub(crate) fn allowed(caller: &Caller, resource: &str, action: &str) -> Result<(), Problem> {
+    if caller.identity.scopes.allow(resource, action) {
         return Ok(());
     }
     let actor = &caller.identity.actor;
-    let message = format!("{actor} may not {action} {noun}; it needs a key with the scope {noun}.{action}");
+    let message = format!("{actor} may not {action} {resource}; it needs a key with the scope {resource}.{action}");
     Err(Fault::forbidden(message).into())
 }
 
@@ -175,23 +182,21 @@ fn input(text: &str) -> Result<Input, Problem> {
 }
 
 /// `_version` of a merge patch (spec VER-22).
-fn if_version(patch: &Value) -> Result<Option<u64>, Problem> {
+fn if_version(patch: &Value) -> Result<Option<u64>, Vec<FieldError>> {
     let Some(value) = patch.get("_version") else { return Ok(None) };
     let version = value.as_u64().filter(|version| *version > 0).map(Some);
-    version.ok_or_else(|| {
-        let message = "_version is the number of a version, 1 or more";
-        runtime::fields_fault(&[model::FieldError::new("_version", "type", message)]).into()
-    })
+    version.ok_or_else(|| vec![FieldError::new("_version", "type", "_version is the number of a version, 1 or more")])
 }
 
 /// With the conditions and the idempotency key of the request.
 fn conditional(op: Op, parts: &Parts, text: &str) -> Result<Write, Problem> {
     let expect: Expect = conditions::of_write(&parts.headers)?;
-    let idempotency = idempotency(parts, text)?;
+    let idempotency = idempotency(parts, text, None)?;
     Ok(Write { op, expect, idempotency })
 }
 
-fn idempotency(parts: &Parts, text: &str) -> Result<Option<Idempotency>, Problem> {
+/// `index`: of a batch, whose operations have one key each that is made of the request's.
+fn idempotency(parts: &Parts, text: &str, index: Option<usize>) -> Result<Option<Idempotency>, Problem> {
     let is_taken = parts.method == Method::POST || parts.method == Method::PATCH;
     let Some(value) = parts.headers.get(IDEMPOTENCY_KEY).filter(|_| is_taken) else { return Ok(None) };
     let max = limits::IDEMPOTENCY_KEY_CHARS_MAX;
@@ -207,6 +212,7 @@ fn idempotency(parts: &Parts, text: &str) -> Result<Option<Idempotency>, Problem
         }
         Hash::from_bytes(*hasher.finalize().as_bytes())
     };
-    let route = hash(&[parts.method.as_str(), path]);
+    let index = index.map_or_else(String::new, |index| index.to_string());
+    let route = hash(&[parts.method.as_str(), path, &index]);
     Ok(Some(Idempotency { key, route, fingerprint: hash(&[text]) }))
 }
