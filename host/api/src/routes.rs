@@ -1,7 +1,9 @@
 //! The route table.
 
 use crate::app::Shared;
-use crate::handlers::{actions, actions_log, events, functions, index, keys, logs, objects, secrets, status};
+use crate::handlers::{
+    actions, actions_log, events, functions, index, keys, logs, nouns, objects, secrets, status, things,
+};
 use crate::problem::Problem;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -50,8 +52,31 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/secrets/{name}", put(secrets::store).delete(secrets::remove))
         .route("/api/objects", get(objects::list).post(objects::create))
         .route("/api/events", get(events::list))
+        .merge(of_things())
         .layer(CompressionLayer::new());
     finish(busy.merge(others)).with_state(app)
+}
+
+/// Things and their kinds: whatever no other route takes. A word of another route wins over `{type}` because it is
+/// the more specific one (spec ID-9).
+fn of_things() -> Router<Shared> {
+    let one = || get(things::show).put(things::put).patch(things::patch).delete(things::remove);
+    Router::new()
+        .route("/api/nouns", get(nouns::list))
+        .route("/api/nouns/{noun}", get(nouns::show).put(nouns::store).delete(nouns::remove))
+        .route("/api/{type}", get(things::list::list).post(things::create))
+        // It may be an id, too; only what is posted there is a batch.
+        .route("/api/{type}/_batch", one().post(things::batch::run))
+        .route("/api/{type}/{id}", one())
+        .route("/api/{type}/{id}/restore", post(things::restore))
+        .route("/api/{type}/{id}/versions", get(things::history::list))
+        .route("/api/{type}/{id}/versions/{version}", get(things::history::show))
+        .route("/api/{type}/{id}/diff", get(things::history::diff))
+        .route("/api/{type}/{id}/relationships", get(things::edges::outbound))
+        .route("/api/{type}/{id}/relationships/{verb}", put(things::edges::relate).delete(things::edges::unrelate))
+        .route("/api/{type}/{id}/references", get(things::edges::inbound))
+        .route("/{type}/{id}", get(things::url::canonical))
+        .route("/{id}", get(things::url::short))
 }
 
 /// What answers when nothing else does. Handlers limit their bodies themselves.

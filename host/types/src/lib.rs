@@ -9,7 +9,7 @@ pub use namespace::{Namespace, NamespaceError};
 mod name;
 pub use name::{ActionRef, At, FunctionName, NameError};
 mod thing;
-pub use thing::{BranchName, Noun, ThingId, ThingKey, ThingNameError};
+pub use thing::{BranchName, Noun, ThingId, ThingKey, ThingNameError, percent_decode};
 mod refs;
 pub use refs::{Ref, RefError};
 mod id;

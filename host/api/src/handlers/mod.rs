@@ -7,9 +7,11 @@ pub(crate) mod functions;
 pub(crate) mod index;
 pub(crate) mod keys;
 pub(crate) mod logs;
+pub(crate) mod nouns;
 pub(crate) mod objects;
 pub(crate) mod secrets;
 pub(crate) mod status;
+pub(crate) mod things;
 mod upload;
 
 use crate::problem::Problem;

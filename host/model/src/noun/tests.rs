@@ -404,3 +404,13 @@ fn hostile_data_is_answered_with_a_bounded_list() {
     let s = schema(json!({"properties":{"n":{"type":"integer","maximum":5,"multipleOf":2}}}));
     assert!(s.validate(&number).len() <= 3);
 }
+
+#[test]
+fn words_of_routes_mean_no_noun_as_they_are_spelt() {
+    for route in ["accounts", "events", "search", "searches", "webhook", "workflows", "functions", "merge"] {
+        assert!(super::is_route(route), "{route}");
+    }
+    for noun in ["Account", "Accounts", "account", "startups", "Search", ""] {
+        assert!(!super::is_route(noun), "{noun}");
+    }
+}

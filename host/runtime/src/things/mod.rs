@@ -33,13 +33,13 @@ pub use show::Shown;
 use types::{Fault, ThingNameError};
 
 /// Where a name that was refused stood: `details[0].field`.
-pub(crate) fn name_fault(error: &ThingNameError) -> Fault {
+pub fn name_fault(error: &ThingNameError) -> Fault {
     let details = serde_json::json!([{ "field": error.field, "rule": "format", "message": error.to_string() }]);
     Fault::invalid("VALIDATION_FAILED", error.to_string()).with_details(&details)
 }
 
 /// Everything that was wrong with an input, told at once (spec NOU-5).
-pub(crate) fn fields_fault(errors: &[model::FieldError]) -> Fault {
+pub fn fields_fault(errors: &[model::FieldError]) -> Fault {
     let told: Vec<String> = errors
         .iter()
         .map(|e| if e.field.is_empty() { e.message.clone() } else { format!("{}: {}", e.field, e.message) })

@@ -1,5 +1,6 @@
 //! Reading: one thing, a list, a history, what differs between two states. Nothing is written by it (spec VER-1).
 
+use super::append::PLATFORM_NOUNS;
 use super::nouns::{Nouns, is_known_on, written_nouns};
 use super::view::View;
 use super::{Shown, fields_fault};
@@ -7,7 +8,7 @@ use crate::Caller;
 use crate::object::{Object, fault_of};
 use model::{Content, FieldError, diff};
 use store::{Deleted, Page, Reader, ThingFilter, ThingList, ThingSort};
-use types::{Fault, Id, Noun, ThingId, ThingKey, ThingRow};
+use types::{Fault, FaultKind, Id, Noun, ThingId, ThingKey, ThingRow};
 
 /// How far a list that is not by id can be gone through.
 const OFFSET_MAX: u32 = 100_000;
@@ -88,13 +89,22 @@ impl Object {
     pub async fn things_named(&self, caller: &Caller, id: &ThingId, view: &View) -> Result<Vec<Shown>, Fault> {
         let rows = self
             .look(|store| {
-                let line = view.line(store)?;
-                let mut rows = Vec::new();
+                let (mut rows, mut gone) = (Vec::new(), None);
                 for noun in written_nouns(store)? {
-                    let row = store.newest(&line, &ThingKey::new(noun, id.clone())).map_err(|e| fault_of(&e))?;
-                    rows.extend(row.filter(|row| !row.deleted));
+                    if PLATFORM_NOUNS.contains(&noun.as_str()) {
+                        continue;
+                    }
+                    match view.find(store, &ThingKey::new(noun, id.clone())) {
+                        Ok(row) => rows.push(row),
+                        Err(fault) if fault.kind == FaultKind::NotFound => {}
+                        Err(fault) if fault.kind == FaultKind::Gone => gone = Some(fault),
+                        Err(fault) => return Err(fault),
+                    }
                 }
-                Ok(rows)
+                match gone {
+                    Some(gone) if rows.is_empty() => Err(gone),
+                    Some(_) | None => Ok(rows),
+                }
             })
             .await?;
         let visible = rows.into_iter().filter(|row| caller.may(row.key.noun.as_str(), "read").is_ok());
