@@ -1,6 +1,8 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
-use crate::handlers::{actions, actions_log, events, functions, index, keys, logs, objects, secrets, status};
+use crate::handlers::{
+    actions, actions_log, branches, checkout, events, functions, index, keys, logs, merge, objects, secrets, status, undo,
+};
 use crate::views;
 use std::sync::OnceLock;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -24,6 +26,8 @@ use utoipa::{Modify, OpenApi};
         secrets::list, secrets::store, secrets::remove,
         objects::list, objects::create,
         events::list,
+        branches::list, branches::create, branches::show, branches::remove, checkout::create, merge::create,
+        undo::undo, undo::retry,
     ),
     components(schemas(views::ErrorBody)),
     modifiers(&Credentials),

@@ -1,7 +1,9 @@
 //! The route table.
 
 use crate::app::Shared;
-use crate::handlers::{actions, actions_log, events, functions, index, keys, logs, objects, secrets, status};
+use crate::handlers::{
+    actions, actions_log, branches, checkout, events, functions, index, keys, logs, merge, objects, secrets, status, undo,
+};
 use crate::problem::Problem;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -49,9 +51,21 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/secrets", get(secrets::list))
         .route("/api/secrets/{name}", put(secrets::store).delete(secrets::remove))
         .route("/api/objects", get(objects::list).post(objects::create))
+        .merge(of_branches())
         .route("/api/events", get(events::list))
         .layer(CompressionLayer::new());
     finish(busy.merge(others)).with_state(app)
+}
+
+/// Lines of versions, what was done on them, and what came of it.
+fn of_branches() -> Router<Shared> {
+    Router::new()
+        .route("/api/branches", get(branches::list).post(branches::create))
+        .route("/api/branches/{name}", get(branches::show).delete(branches::remove))
+        .route("/api/checkout", post(checkout::create))
+        .route("/api/merge", post(merge::create))
+        .route("/api/actions-log/{id}/undo", post(undo::undo))
+        .route("/api/actions-log/{id}/retry", post(undo::retry))
 }
 
 /// What answers when nothing else does. Handlers limit their bodies themselves.

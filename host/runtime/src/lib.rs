@@ -33,6 +33,8 @@ pub use things::{
     NounShown, Op, PatchOf, Shown, ThingConflicts, ThingsWanted, VersionShown, View, Write, Wrote,
 };
 mod secrets;
+mod session;
+pub use session::Session;
 
 mod blobs;
 mod commit;

@@ -2,14 +2,18 @@
 
 pub(crate) mod actions;
 pub(crate) mod actions_log;
+pub(crate) mod branches;
+pub(crate) mod checkout;
 pub(crate) mod events;
 pub(crate) mod functions;
 pub(crate) mod index;
 pub(crate) mod keys;
 pub(crate) mod logs;
+pub(crate) mod merge;
 pub(crate) mod objects;
 pub(crate) mod secrets;
 pub(crate) mod status;
+pub(crate) mod undo;
 mod upload;
 
 use crate::problem::Problem;
