@@ -1,7 +1,8 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
 use crate::handlers::{
-    actions, actions_log, branches, checkout, events, functions, index, keys, logs, merge, objects, secrets, status, undo,
+    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, objects,
+    secrets, status, undo, verbs,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -27,7 +28,7 @@ use utoipa::{Modify, OpenApi};
         objects::list, objects::create,
         events::list,
         branches::list, branches::create, branches::show, branches::remove, checkout::create, merge::create,
-        undo::undo, undo::retry,
+        undo::undo, undo::retry, verbs::list, verbs::show, verbs::store, events_stream::stream,
     ),
     components(schemas(views::ErrorBody)),
     modifiers(&Credentials),

@@ -172,11 +172,9 @@ enum Origin {
 /// The table of this file's head. The kind says what to do next; HTTP has a word more here and there, by the code.
 fn status(kind: FaultKind, code: &str, origin: Origin) -> StatusCode {
     match (kind, code, origin) {
-        (
-            FaultKind::Invalid,
-            "BAD_REQUEST" | "NOT_JSON" | "SESSION_INVALID" | "MERGE_INTO_ITSELF",
-            Origin::Host,
-        ) => StatusCode::BAD_REQUEST,
+        (FaultKind::Invalid, "BAD_REQUEST" | "NOT_JSON" | "SESSION_INVALID" | "MERGE_INTO_ITSELF", Origin::Host) => {
+            StatusCode::BAD_REQUEST
+        }
         (_, "PAYLOAD_TOO_LARGE" | "INPUT_LIMIT", _) => StatusCode::PAYLOAD_TOO_LARGE,
         (_, "OUTPUT_INVALID" | "OUTPUT_NOT_JSON" | "OUTPUT_LIMIT", _) => StatusCode::BAD_GATEWAY,
         (_, "STORAGE_FULL", _) => StatusCode::INSUFFICIENT_STORAGE,

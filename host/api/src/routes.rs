@@ -2,7 +2,8 @@
 
 use crate::app::Shared;
 use crate::handlers::{
-    actions, actions_log, branches, checkout, events, functions, index, keys, logs, merge, objects, secrets, status, undo,
+    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, objects,
+    secrets, status, undo, verbs,
 };
 use crate::problem::Problem;
 use axum::Router;
@@ -64,6 +65,9 @@ fn of_branches() -> Router<Shared> {
         .route("/api/branches/{name}", get(branches::show).delete(branches::remove))
         .route("/api/checkout", post(checkout::create))
         .route("/api/merge", post(merge::create))
+        .route("/api/verbs", get(verbs::list))
+        .route("/api/verbs/{action}", get(verbs::show).put(verbs::store))
+        .route("/api/events/stream", get(events_stream::stream))
         .route("/api/actions-log/{id}/undo", post(undo::undo))
         .route("/api/actions-log/{id}/retry", post(undo::retry))
 }

@@ -7,7 +7,7 @@ use crate::object::Object;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use store::Page;
-use types::{ActionRef, ActionRow, ActionStatus, Durability, EventRow, Fault, Id, Json, Timestamp};
+use types::{ActionRef, ActionRow, ActionStatus, Durability, Fault, Id, Json, Timestamp};
 
 /// An action that is about to happen.
 #[derive(Clone)]
@@ -137,17 +137,13 @@ impl Object {
         let action: ActionRef = action.parse().map_err(|_| Fault::internal())?;
         let input = options.get("input").map(Json::from_value);
         let Some(input) = input.filter(|input| !input.as_str().contains(types::REDACTED)) else {
-            return refuse("its input was too large or too secret to be kept; invoke it again with the input".to_owned());
+            return refuse(
+                "its input was too large or too secret to be kept; invoke it again with the input".to_owned(),
+            );
         };
         let ready = self.ready(caller, &action, input).await?;
         let chain = Chain { parent: Some(id), depth: 0 };
         self.run(caller, ready, InvokeOptions { durability: row.durability, ..InvokeOptions::default() }, chain).await
-    }
-
-    /// Events after a sequence number, oldest first.
-    pub async fn events(&self, caller: &Caller, filter: &store::EventFilter) -> Result<Page<EventRow, u64>, Fault> {
-        caller.may("events", "read")?;
-        self.read(|store| store.events(filter)).await
     }
 
     /// Lines that functions wrote, oldest first, each with its place.

@@ -16,6 +16,8 @@ mod object;
 pub use object::Object;
 mod invoke;
 pub use invoke::{InvokeFailed, InvokeOptions, Invoked};
+mod events;
+pub use events::{EventShown, EventsShown};
 mod deploy;
 pub use deploy::{Deployed, Upload};
 mod functions;
@@ -30,7 +32,7 @@ mod things;
 pub use store::{ActionFilter, Comparison, EventFilter, Field, LogEntry, LogFilter, Page, ThingFilter, ThingSort};
 pub use things::{
     BranchShown, BranchWanted, Change, Direction, EdgeShown, Expect, Idempotency, Listed, MergeWanted, Merged,
-    NounShown, Op, PatchOf, Shown, ThingConflicts, ThingsWanted, VersionShown, View, Write, Wrote,
+    NounShown, Op, PatchOf, Shown, ThingConflicts, ThingsWanted, VerbShown, VersionShown, View, Write, Wrote,
 };
 mod secrets;
 mod session;

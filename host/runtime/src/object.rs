@@ -4,7 +4,7 @@ use crate::commit::{Change, Queue, Queued, lock};
 use crate::functions::Functions;
 use crate::invoke::Running;
 use crate::node::{Node, NodeInner};
-use crate::things::Nouns;
+use crate::things::{Nouns, Verbs};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -39,10 +39,12 @@ pub(crate) struct Inner {
     node_room: Arc<Semaphore>,
     pub(crate) functions: Functions,
     pub(crate) nouns: Nouns,
+    pub(crate) verbs: Verbs,
     pub(crate) places: Semaphore,
     pub(crate) running: Mutex<HashMap<Id, Arc<Running>>>,
-    /// Counts commits that had log lines in them, for those who follow.
+    /// Counts commits that had log lines in them, and those that had events, for those who follow.
     lines: OnceLock<watch::Sender<u64>>,
+    events: OnceLock<watch::Sender<u64>>,
     confirmed: AtomicU64,
     /// Wakes who waits for `confirmed`.
     confirming: Notify,
@@ -62,8 +64,9 @@ pub(crate) struct Parts {
     pub(crate) parent: Option<Namespace>,
     pub(crate) store: Store,
     pub(crate) functions: Functions,
-    /// Whether a noun was ever registered.
+    /// Whether a noun was ever registered, and a verb.
     pub(crate) has_nouns: bool,
+    pub(crate) has_verbs: bool,
     /// The last record that the log has.
     pub(crate) confirmed: u64,
 }
@@ -81,9 +84,11 @@ impl Inner {
             node_room: node.room.clone(),
             functions: parts.functions,
             nouns: Nouns::new(parts.has_nouns),
+            verbs: Verbs::new(parts.has_verbs),
             places: Semaphore::new(node.config.object_runs_max),
             running: Mutex::default(),
             lines: OnceLock::new(),
+            events: OnceLock::new(),
             confirmed: AtomicU64::new(parts.confirmed),
             confirming: Notify::new(),
             changed: AtomicU64::new(0),
@@ -194,11 +199,19 @@ impl Inner {
         self.lines.get_or_init(|| watch::Sender::new(0)).subscribe()
     }
 
+    pub(crate) fn follow_events(&self) -> watch::Receiver<u64> {
+        self.events.get_or_init(|| watch::Sender::new(0)).subscribe()
+    }
+
     pub(crate) fn tell_followers(&self, records: &[Arc<Record>]) {
-        let Some(lines) = self.lines.get().filter(|l| l.receiver_count() > 0) else { return };
-        if records.iter().flat_map(|r| &r.rows).any(|row| matches!(row, Row::Log(_))) {
-            lines.send_modify(|commits| *commits += 1);
-        }
+        let tell = |followers: &OnceLock<watch::Sender<u64>>, is_theirs: fn(&Row) -> bool| {
+            let Some(followers) = followers.get().filter(|f| f.receiver_count() > 0) else { return };
+            if records.iter().flat_map(|r| &r.rows).any(is_theirs) {
+                followers.send_modify(|commits| *commits += 1);
+            }
+        };
+        tell(&self.lines, |row| matches!(row, Row::Log(_)));
+        tell(&self.events, |row| matches!(row, Row::Event(_)));
     }
 }
 
@@ -274,7 +287,7 @@ impl Object {
     }
 
     /// Has everything written (not: durable) that was queued before.
-    async fn flush(&self) -> Result<(), Fault> {
+    pub(crate) async fn flush(&self) -> Result<(), Fault> {
         if self.inner.is_retired() {
             return Err(retired());
         }

@@ -69,8 +69,10 @@ pub(crate) fn open_file(
     store.confirm(confirmed);
     let parent = parent_of(&store, &namespace).map_err(fault)?;
     let functions = Functions::of(&functions_of(&store).map_err(fault)?)?;
-    let has_nouns = store.tally(&Noun::parse("Noun").expect("it is PascalCase")).map_err(fault)?.is_some();
-    let object = Arc::new(Inner::new(Parts { id, namespace, parent, store, functions, has_nouns, confirmed }, node));
+    let has = |noun: &str| store.tally(&Noun::parse(noun).expect("it is PascalCase")).map(|tally| tally.is_some());
+    let (has_nouns, has_verbs) = (has("Noun").map_err(fault)?, has("Verb").map_err(fault)?);
+    let object =
+        Arc::new(Inner::new(Parts { id, namespace, parent, store, functions, has_nouns, has_verbs, confirmed }, node));
     if let Some(first) = first {
         let (seq, waiting) = (first.seq, object.clone());
         node.log.append(

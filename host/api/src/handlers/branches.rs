@@ -44,8 +44,7 @@ pub(crate) struct BranchView {
 impl BranchView {
     fn of(shown: BranchShown) -> Self {
         let BranchShown { name, row, base, head, ahead, behind } = shown;
-        let parent =
-            row.as_ref().map(|row| row.parent.as_ref().map_or("main", BranchName::as_str).to_owned());
+        let parent = row.as_ref().map(|row| row.parent.as_ref().map_or("main", BranchName::as_str).to_owned());
         Self {
             name,
             base,
@@ -99,8 +98,7 @@ pub(crate) async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let wanted: BranchRequest =
-        body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
+    let wanted: BranchRequest = body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
     let effective = checkout::view(&scope, &caller, &parts.headers)?;
     let from = match &wanted.from {
         None => effective,
@@ -144,7 +142,9 @@ pub(crate) async fn remove(Who { scope, caller }: Who, name: Segment, uri: Uri) 
     let mut fields = Fields::read(&uri, &["force"])?;
     let force = fields.parsed("force", "true or false")?.unwrap_or(false);
     let Some(name) = named(&name.0)? else {
-        return Err(Fault::conflict("BRANCH_IS_MAIN", "main cannot be deleted; it is what all branches stand on").into());
+        return Err(
+            Fault::conflict("BRANCH_IS_MAIN", "main cannot be deleted; it is what all branches stand on").into()
+        );
     };
     scope.object.delete_branch(&caller, &name, force).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -105,8 +105,7 @@ pub(crate) async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let wanted: MergeRequest =
-        body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
+    let wanted: MergeRequest = body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
     let into = match &wanted.into {
         None => checkout::view(&scope, &caller, &parts.headers)?,
         Some(text) => View::of(checkout::parse_ref(text).map_err(Problem::validation)?),

@@ -5,6 +5,7 @@ pub(crate) mod actions_log;
 pub(crate) mod branches;
 pub(crate) mod checkout;
 pub(crate) mod events;
+pub(crate) mod events_stream;
 pub(crate) mod functions;
 pub(crate) mod index;
 pub(crate) mod keys;
@@ -15,6 +16,7 @@ pub(crate) mod secrets;
 pub(crate) mod status;
 pub(crate) mod undo;
 mod upload;
+pub(crate) mod verbs;
 
 use crate::problem::Problem;
 use axum::RequestPartsExt;

@@ -6,6 +6,7 @@ use super::read::content_of;
 use super::view::line_of;
 use crate::Caller;
 use crate::object::{Object, fault_of};
+use model::verb::VerbForms;
 use types::{ActionRow, ActionStatus, Fault, FaultKind, Id, Json, Row};
 
 impl Object {
@@ -19,8 +20,11 @@ impl Object {
         let noun = action.target.split('/').next().unwrap_or_default().to_owned();
         caller.may(&noun, "update")?;
         let (caller, inner) = (caller.clone(), self.inner.clone());
+        let after = inner.clone();
         let (row, new) = self
-            .change(4096, move |turn| {
+            .change_then(
+                4096,
+                move |turn| {
                 let fault = |e: store::Error| fault_of(&e);
                 let action = turn.action(id).map_err(fault)?.ok_or_else(Fault::internal)?;
                 let (was, became) = ends(turn, &action)?;
@@ -44,14 +48,20 @@ impl Object {
                 if !deleted {
                     scene.refuse_taken(turn, &became.key, &content.data, noun.as_deref())?;
                 }
-                let (verb, event) = inverse(&action.verb);
+                let (verb, event) = inverse(&action.verb, &inner.verbs.registered(turn)?);
                 let options = Json::from_value(&serde_json::json!({ "undoes": id.to_string() }));
                 let doing = Doing { options, ..Doing::new(&verb, &event) };
                 let next = Next { key: &became.key, before: newest.as_ref(), content, deleted, noun: noun.as_deref() };
                 let appended = scene.append(turn, next, doing)?;
                 turn.write(Row::Action(ActionRow { status: ActionStatus::Undone, ..action })).map_err(fault)?;
                 Ok(appended)
-            })
+            },
+                // A noun or a verb may have been what was undone.
+                move |_| {
+                    after.nouns.changed();
+                    after.verbs.changed();
+                },
+            )
             .await?;
         Ok((self.shown(row).await?, new))
     }
@@ -90,10 +100,10 @@ fn ends(turn: &store::Turn<'_>, action: &ActionRow) -> Result<(Option<types::Thi
 }
 
 /// The verb that takes another back, and its event.
-fn inverse(verb: &str) -> (String, String) {
-    let inverse =
-        model::verb::find(verb, &[]).and_then(|forms| forms.inverse.clone()).unwrap_or_else(|| verb.to_owned());
-    let event = model::verb::find(&inverse, &[])
+fn inverse(verb: &str, registered: &[VerbForms]) -> (String, String) {
+    let found = model::verb::find(verb, registered);
+    let inverse = found.and_then(|forms| forms.inverse.clone()).unwrap_or_else(|| verb.to_owned());
+    let event = model::verb::find(&inverse, registered)
         .map_or_else(|| model::verb::derive(&inverse).event, |forms| forms.event.clone());
     (inverse, event)
 }
