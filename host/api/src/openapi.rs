@@ -2,7 +2,7 @@
 
 use crate::handlers::{
     actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, objects,
-    secrets, status, undo, verbs,
+    secrets, self_, status, undo, verbs,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -28,6 +28,7 @@ use utoipa::{Modify, OpenApi};
         objects::list, objects::create,
         events::list,
         branches::list, branches::create, branches::show, branches::remove, checkout::create, merge::create,
+        self_::show, objects::show, objects::relate,
         undo::undo, undo::retry, verbs::list, verbs::show, verbs::store, events_stream::stream,
     ),
     components(schemas(views::ErrorBody)),

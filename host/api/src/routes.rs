@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::handlers::{
     actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, objects,
-    secrets, status, undo, verbs,
+    secrets, self_, status, undo, verbs,
 };
 use crate::problem::Problem;
 use axum::Router;
@@ -65,6 +65,8 @@ fn of_branches() -> Router<Shared> {
         .route("/api/branches/{name}", get(branches::show).delete(branches::remove))
         .route("/api/checkout", post(checkout::create))
         .route("/api/merge", post(merge::create))
+        .route("/api/$self", get(self_::show))
+        .route("/api/objects/{ns}", get(objects::show).put(objects::relate))
         .route("/api/verbs", get(verbs::list))
         .route("/api/verbs/{action}", get(verbs::show).put(verbs::store))
         .route("/api/events/stream", get(events_stream::stream))

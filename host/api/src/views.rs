@@ -368,8 +368,15 @@ pub(crate) struct SecretView {
 pub(crate) struct ObjectView {
     ns: String,
     class: String,
+    /// What it is to this object: `parent`, `child`, `follower`, `shard` or `reference`.
     relation: &'static str,
+    /// Of a child.
     parent: Option<String>,
+    region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard_index: Option<u32>,
     created_at: String,
 }
 
@@ -380,6 +387,9 @@ impl ObjectView {
             class: row.class,
             relation: row.relation.as_str(),
             parent: row.parent.map(|ns| ns.to_string()),
+            region: row.place.region,
+            shard_key: row.place.shard_key,
+            shard_index: row.place.shard_index,
             created_at: row.created_at.to_string(),
         }
     }

@@ -32,6 +32,16 @@ impl ActionDraft {
         }
     }
 
+    /// The row of an action that more than one file is changed by (durability `do`), until that is done.
+    pub(crate) fn running(&self, options: &serde_json::Value) -> ActionRow {
+        let (mut action, _) = done(self, None, None, options.clone(), "");
+        action.durability = Durability::Do;
+        action.status = ActionStatus::Running;
+        action.completed_at = None;
+        action.duration_us = None;
+        action
+    }
+
     pub(crate) fn actor(&self) -> &str {
         &self.actor
     }

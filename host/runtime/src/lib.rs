@@ -26,6 +26,8 @@ mod history;
 mod keys;
 pub use keys::NewKey;
 mod class;
+mod family;
+pub use family::{RelationWanted, SelfShown};
 mod objects;
 pub use class::Class;
 mod things;

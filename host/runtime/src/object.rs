@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use store::{Store, Turn};
-use tokio::sync::{Notify, Semaphore, oneshot, watch};
-use types::{Fault, FaultKind, Id, Namespace, ObjectId, Record, Row};
+use tokio::sync::{Notify, OnceCell, Semaphore, oneshot, watch};
+use types::{ActionRow, Fault, FaultKind, Id, Namespace, ObjectId, Record, Row};
 
 /// A handle of one durable object. Cheap to clone; while one is held, the object stays open.
 #[derive(Clone)]
@@ -28,8 +28,6 @@ impl std::fmt::Debug for Object {
 pub(crate) struct Inner {
     pub(crate) id: ObjectId,
     pub(crate) namespace: Namespace,
-    /// None for the root.
-    pub(crate) parent: Option<Namespace>,
     pub(crate) epoch: u64,
     /// None once the object was closed to be recovered: a file has one owner at a time.
     store: Mutex<Option<Store>>,
@@ -53,6 +51,9 @@ pub(crate) struct Inner {
     /// Whether somebody used it since the node last looked for idle ones, and whether its memory was given back.
     in_use: AtomicBool,
     shrunk: AtomicBool,
+    /// Operations that a stop of the host interrupted, and whether they were finished since.
+    pub(crate) interrupted: Vec<ActionRow>,
+    pub(crate) family: OnceCell<()>,
     /// Set when file and log may disagree: the object answers `unavailable` until it is opened anew.
     retired: AtomicBool,
 }
@@ -61,12 +62,13 @@ pub(crate) struct Inner {
 pub(crate) struct Parts {
     pub(crate) id: ObjectId,
     pub(crate) namespace: Namespace,
-    pub(crate) parent: Option<Namespace>,
     pub(crate) store: Store,
     pub(crate) functions: Functions,
     /// Whether a noun was ever registered, and a verb.
     pub(crate) has_nouns: bool,
     pub(crate) has_verbs: bool,
+    /// Operations that a stop of the host interrupted, and that go on.
+    pub(crate) interrupted: Vec<ActionRow>,
     /// The last record that the log has.
     pub(crate) confirmed: u64,
 }
@@ -76,7 +78,6 @@ impl Inner {
         Self {
             id: parts.id,
             namespace: parts.namespace,
-            parent: parts.parent,
             epoch: node.epoch,
             store: Mutex::new(Some(parts.store)),
             queue: Mutex::default(),
@@ -94,6 +95,8 @@ impl Inner {
             changed: AtomicU64::new(0),
             in_use: AtomicBool::new(true),
             shrunk: AtomicBool::new(false),
+            interrupted: parts.interrupted,
+            family: OnceCell::new(),
             retired: AtomicBool::new(false),
         }
     }

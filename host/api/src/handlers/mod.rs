@@ -13,6 +13,7 @@ pub(crate) mod logs;
 pub(crate) mod merge;
 pub(crate) mod objects;
 pub(crate) mod secrets;
+pub(crate) mod self_;
 pub(crate) mod status;
 pub(crate) mod undo;
 mod upload;
