@@ -213,7 +213,9 @@ fn status(kind: FaultKind, code: &str, origin: Origin) -> StatusCode {
             | "BODY_MISMATCH"
             | "PATCH_MALFORMED"
             | "REF_INVALID"
-            | "IDEMPOTENCY_KEY_INVALID",
+            | "IDEMPOTENCY_KEY_INVALID"
+            | "SESSION_INVALID"
+            | "MERGE_INTO_ITSELF",
             Origin::Host,
         ) => StatusCode::BAD_REQUEST,
         (FaultKind::Conflict, "PRECONDITION_FAILED", _) => StatusCode::PRECONDITION_FAILED,

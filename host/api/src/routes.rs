@@ -2,7 +2,8 @@
 
 use crate::app::Shared;
 use crate::handlers::{
-    actions, actions_log, events, functions, index, keys, logs, nouns, objects, secrets, status, things,
+    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, nouns, objects,
+    secrets, self_, status, things, undo, verbs,
 };
 use crate::problem::Problem;
 use axum::Router;
@@ -51,6 +52,7 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/secrets", get(secrets::list))
         .route("/api/secrets/{name}", put(secrets::store).delete(secrets::remove))
         .route("/api/objects", get(objects::list).post(objects::create))
+        .merge(of_branches())
         .route("/api/events", get(events::list))
         .merge(of_things())
         .layer(CompressionLayer::new());
@@ -77,6 +79,22 @@ fn of_things() -> Router<Shared> {
         .route("/api/{type}/{id}/references", get(things::edges::inbound))
         .route("/{type}/{id}", get(things::url::canonical))
         .route("/{id}", get(things::url::short))
+}
+
+/// Lines of versions, what was done on them, and what came of it.
+fn of_branches() -> Router<Shared> {
+    Router::new()
+        .route("/api/branches", get(branches::list).post(branches::create))
+        .route("/api/branches/{name}", get(branches::show).delete(branches::remove))
+        .route("/api/checkout", post(checkout::create))
+        .route("/api/merge", post(merge::create))
+        .route("/api/$self", get(self_::show))
+        .route("/api/objects/{ns}", get(objects::show).put(objects::relate))
+        .route("/api/verbs", get(verbs::list))
+        .route("/api/verbs/{action}", get(verbs::show).put(verbs::store))
+        .route("/api/events/stream", get(events_stream::stream))
+        .route("/api/actions-log/{id}/undo", post(undo::undo))
+        .route("/api/actions-log/{id}/retry", post(undo::retry))
 }
 
 /// What answers when nothing else does. Handlers limit their bodies themselves.

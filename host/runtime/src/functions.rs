@@ -193,8 +193,8 @@ impl Object {
             if let Some(version) = object.own_function(name, at).await? {
                 return Ok((object, version));
             }
-            let Some(parent) = &object.inner.parent else { break };
-            object = self.node.object(parent).await?.ok_or_else(|| unknown(name, self.namespace()))?;
+            let Some(parent) = object.parent().await? else { break };
+            object = self.node.object(&parent).await?.ok_or_else(|| unknown(name, self.namespace()))?;
         }
         Err(unknown(name, self.namespace()))
     }

@@ -140,9 +140,13 @@ impl Node {
         Ok(self.entry(namespace).await?.is_some())
     }
 
-    async fn entry(&self, namespace: &Namespace) -> Result<Option<Entry>, Fault> {
+    pub(crate) async fn entry(&self, namespace: &Namespace) -> Result<Option<Entry>, Fault> {
         if let Some(entry) = self.inner.registry.get(namespace) {
             return Ok(entry);
+        }
+        // The root has no row of itself, and may have been forgotten here.
+        if namespace == self.default_namespace() {
+            return Ok(Some(Entry { id: ROOT, parent: None }));
         }
         let root = self.root().await?;
         let wanted = namespace.clone();
@@ -180,7 +184,9 @@ impl Node {
                 }
                 Ok(inner) => {
                     inner.touch();
-                    return Ok(Object { node: self.clone(), inner: inner.clone() });
+                    let object = Object { node: self.clone(), inner: inner.clone() };
+                    crate::family::go_on(&object);
+                    return Ok(object);
                 }
                 Err(fault) => {
                     lock(&self.inner.open).pop(&id);

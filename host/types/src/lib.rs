@@ -17,7 +17,7 @@ pub use id::{Hash, Id, ObjectId};
 mod time;
 pub use time::Timestamp;
 mod json;
-pub use json::{Json, JsonError, redact};
+pub use json::{Json, JsonError, REDACTED, redact};
 mod fault;
 pub use fault::{Fault, FaultKind};
 mod identity;

@@ -1,5 +1,6 @@
 //! The router over a real node with a scripted executor: HTTP in, HTTP out.
 
+mod branches;
 mod functions;
 mod hostile;
 mod invoke;

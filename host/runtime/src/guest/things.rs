@@ -165,7 +165,7 @@ impl GuestHost {
     ) -> Result<Reply, Fault> {
         let (from, view) = parse(&from)?;
         self.running.caller.may(from.noun.as_str(), "update")?;
-        let ends = Ends::read(self.object.namespace(), &from, verb, to)?;
+        let (verb, to) = (verb.to_owned(), to.to_owned());
         let data = data.map_or_else(|| json!({}), |data| data.to_value());
         if !data.is_object() {
             return Err(refuse("data", "the data of an edge is an object"));
@@ -176,6 +176,7 @@ impl GuestHost {
         let namespace = self.object.namespace().clone();
         let edge = self
             .in_turn(move |turn| {
+                let ends = Ends::read(&namespace, &from, &verb, &to, &inner.verbs.registered(turn)?)?;
                 let writer = Writer::new(turn, caller, &inner, branch, None)?;
                 let (row, _) = writer.scene.relate(turn, &from, &ends, data)?;
                 Ok(ends.shown(&namespace, &row))
@@ -187,11 +188,14 @@ impl GuestHost {
     pub(super) async fn unrelate(&mut self, from: ThingRef, verb: &str, to: &str) -> Result<Reply, Fault> {
         let (from, view) = parse(&from)?;
         self.running.caller.may(from.noun.as_str(), "update")?;
-        let ends = Ends::read(self.object.namespace(), &from, verb, to)?;
         self.count_writes(512)?;
-        let branch = view.writes_to()?;
+        let (branch, verb, to) = (view.writes_to()?, verb.to_owned(), to.to_owned());
         let (caller, inner) = (self.running.caller.clone(), self.object.inner.clone());
-        self.in_turn(move |turn| Writer::new(turn, caller, &inner, branch, None)?.scene.unrelate(turn, &ends)).await?;
+        self.in_turn(move |turn| {
+            let ends = Ends::read(&inner.namespace, &from, &verb, &to, &inner.verbs.registered(turn)?)?;
+            Writer::new(turn, caller, &inner, branch, None)?.scene.unrelate(turn, &ends)
+        })
+        .await?;
         Ok(Reply::Done)
     }
 
@@ -203,12 +207,13 @@ impl GuestHost {
     ) -> Result<Reply, Fault> {
         let (key, view) = parse(&of)?;
         self.running.caller.may(key.noun.as_str(), "read")?;
-        let namespace = self.object.namespace().clone();
+        let inner = self.object.inner.clone();
         let page = self
             .in_turn(|turn| {
                 view.find(turn, &key)?;
-                let line = view.line(turn)?;
-                edges_on(turn, &line, &namespace, &key, direction, verb.as_deref(), None, PAGE_MAX as u32)
+                let (line, verbs) = (view.line(turn)?, inner.verbs.registered(turn)?);
+                let limit = PAGE_MAX as u32;
+                edges_on(turn, &line, &inner.namespace, &key, direction, verb.as_deref(), None, limit, &verbs)
             })
             .await?;
         let edges: Vec<_> = page.items.iter().map(crate::things::EdgeShown::to_value).collect();

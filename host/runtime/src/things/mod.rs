@@ -4,10 +4,11 @@
 //! is, `model` says. Reads are of a state: a branch, a version, an instant (`view.rs`).
 //!
 //! Layout: `view` (which state), `read` (one, a list, the history), `write` (one write, or several), `append` (a version
-//! with all that comes with it), `nouns`, `relations`, `branches`, `merge`, `undo`, `show` (what is told of a version).
+//! with all that comes with it), `nouns`, `verbs`, `relations`, `branches`, `merge`, `undo`, `show` (what is told of a version).
 
 mod view;
 pub use view::View;
+pub(crate) use view::line_of;
 mod read;
 pub use read::{Listed, ThingsWanted, VersionShown};
 pub(crate) use read::{list_on, versions_on};
@@ -17,8 +18,11 @@ pub use write::{Change, Expect, Idempotency, Op, PatchOf, Write, Wrote};
 mod append;
 mod nouns;
 mod uniques;
+mod verbs;
 pub use nouns::NounShown;
 pub(crate) use nouns::Nouns;
+pub use verbs::VerbShown;
+pub(crate) use verbs::Verbs;
 mod relations;
 pub use relations::{Direction, EdgeShown};
 pub(crate) use relations::{Ends, edges_on};
