@@ -36,11 +36,13 @@ pub(crate) struct Doing<'a> {
     pub(crate) idempotency_key: Option<String>,
     /// Several versions can come of one action.
     pub(crate) action: Option<Id>,
+    /// The invocation that did it, when one did.
+    pub(crate) parent: Option<Id>,
 }
 
 impl<'a> Doing<'a> {
     pub(crate) fn new(verb: &'a str, event: &'a str) -> Self {
-        Self { verb, event: Some(event), options: empty(), idempotency_key: None, action: None }
+        Self { verb, event: Some(event), options: empty(), idempotency_key: None, action: None, parent: None }
     }
 }
 
@@ -117,7 +119,7 @@ impl Scene {
             attempts: 1,
             idempotency_key: doing.idempotency_key,
             request_id: Some(self.caller.request_id.to_string()),
-            parent: None,
+            parent: doing.parent,
             created_at: at,
             started_at: Some(at),
             completed_at: Some(at),
@@ -149,7 +151,7 @@ impl Scene {
             attempts: 1,
             idempotency_key: doing.idempotency_key,
             request_id: Some(self.caller.request_id.to_string()),
-            parent: None,
+            parent: doing.parent,
             created_at: at,
             started_at: Some(at),
             completed_at: Some(at),

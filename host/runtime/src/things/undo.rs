@@ -7,6 +7,7 @@ use super::view::line_of;
 use crate::Caller;
 use crate::object::{Inner, Object, fault_of};
 use model::noun::NounDef;
+use model::verb::VerbForms;
 use store::Turn;
 use types::{ActionRow, ActionStatus, Fault, FaultKind, Id, Json, Noun, Row, ThingRow};
 
@@ -24,8 +25,10 @@ impl Object {
         let after = inner.clone();
         let undo = move |turn: &mut Turn<'_>| take_back(turn, caller, &inner, id, force);
         let told = move |(row, _): &(ThingRow, Id)| {
-            if row.key.noun.as_str() == "Noun" {
-                after.nouns.changed();
+            match row.key.noun.as_str() {
+                "Noun" => after.nouns.changed(),
+                "Verb" => after.verbs.changed(),
+                _ => {}
             }
         };
         let (row, new) = self.change_then(4096, undo, told).await?;
@@ -60,7 +63,7 @@ fn take_back(turn: &mut Turn<'_>, caller: Caller, inner: &Inner, id: Id, force: 
     }
     let def =
         (became.key.noun.as_str() == "Noun").then(|| serde_json::from_value::<NounDef>(content.data.clone()).ok());
-    let (verb, event) = inverse(&action.verb);
+    let (verb, event) = inverse(&action.verb, &inner.verbs.registered(turn)?);
     let options = Json::from_value(&serde_json::json!({ "undoes": id.to_string() }));
     let doing = Doing { options, ..Doing::new(&verb, &event) };
     let next = Next { key: &became.key, before: newest.as_ref(), content, deleted, noun: noun.as_deref() };
@@ -110,10 +113,10 @@ fn ends(turn: &Turn<'_>, action: &ActionRow) -> Result<(Option<ThingRow>, ThingR
 }
 
 /// The verb that takes another back, and its event.
-fn inverse(verb: &str) -> (String, String) {
-    let inverse =
-        model::verb::find(verb, &[]).and_then(|forms| forms.inverse.clone()).unwrap_or_else(|| verb.to_owned());
-    let event = model::verb::find(&inverse, &[])
+fn inverse(verb: &str, registered: &[VerbForms]) -> (String, String) {
+    let found = model::verb::find(verb, registered);
+    let inverse = found.and_then(|forms| forms.inverse.clone()).unwrap_or_else(|| verb.to_owned());
+    let event = model::verb::find(&inverse, registered)
         .map_or_else(|| model::verb::derive(&inverse).event, |forms| forms.event.clone());
     (inverse, event)
 }
