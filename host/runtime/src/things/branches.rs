@@ -2,6 +2,7 @@
 
 use super::append::{Doing, Scene, empty};
 use super::fields_fault;
+use super::read::content_of;
 use super::view::{View, line_of};
 use crate::Caller;
 use crate::object::{Object, fault_of};
@@ -14,6 +15,8 @@ use types::{BranchName, BranchRow, Fault, Json, Ref, Row, ThingKey};
 const BRANCHES_MAX: u64 = 10_000;
 /// Things a branch can be made for.
 const THINGS_MAX: usize = 1_000;
+/// Branches that are looked at without letting others at the file.
+const AT_ONCE: u32 = 16;
 /// How far ahead or behind is counted.
 const COUNTED_MAX: usize = 10_000;
 
@@ -97,22 +100,24 @@ impl Object {
     /// All branches, main first, then by name.
     pub async fn branches(&self, caller: &Caller) -> Result<Vec<BranchShown>, Fault> {
         caller.may("branches", "read")?;
-        self.look(|store| {
-            let fault = |e: store::Error| fault_of(&e);
-            let mut shown = vec![show_main(store)?];
-            let mut after: Option<BranchName> = None;
-            loop {
-                let page = store.branches(after.as_ref(), PAGE_MAX).map_err(fault)?;
-                for row in page.items {
-                    shown.push(show(store, row)?);
-                }
-                match page.next {
-                    Some(next) => after = Some(next),
-                    None => return Ok(shown),
-                }
+        let mut shown = vec![self.look(|store| show_main(store)).await?];
+        let mut after: Option<BranchName> = None;
+        loop {
+            // Counting takes a while, and whoever writes meanwhile must not wait for all of it.
+            let next = self
+                .look(|store| {
+                    let page = store.branches(after.as_ref(), AT_ONCE).map_err(|e| fault_of(&e))?;
+                    for row in page.items {
+                        shown.push(show(store, row)?);
+                    }
+                    Ok(page.next)
+                })
+                .await?;
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(shown),
             }
-        })
-        .await
+        }
     }
 
     /// One branch; None is main.
@@ -202,18 +207,25 @@ fn show(reader: &Reader, row: BranchRow) -> Result<BranchShown, Fault> {
     };
     let taken = merged(Some(&row.name), row.parent.as_ref())?;
     let given = merged(row.parent.as_ref(), Some(&row.name))?;
+    let (own, parent) = (line_of(reader, Some(&row.name))?, line_of(reader, row.parent.as_ref())?);
+    // What one side wrote when it took the other's is no news to that.
+    let differ = |key: &ThingKey| {
+        let state = |line: &Line| reader.newest(line, key).map(|row| row.filter(|row| !row.deleted)).map_err(fault);
+        Ok::<_, Fault>(state(&own)?.as_ref().map(content_of) != state(&parent)?.as_ref().map(content_of))
+    };
     let mut ahead = 0;
     let mut after: Option<ThingKey> = None;
     loop {
         let page = reader.changed_on(Some(&row.name), after.as_ref(), PAGE_MAX).map_err(fault)?;
-        ahead += page.items.iter().filter(|(_, version)| *version > taken).count();
+        for (key, _) in page.items.iter().filter(|(_, version)| *version > taken) {
+            ahead += usize::from(given == 0 || differ(key)?);
+        }
         match page.next.filter(|_| ahead < COUNTED_MAX) {
             Some(next) => after = Some(next),
             None => break,
         }
     }
     let mut keys = HashSet::new();
-    let parent = line_of(reader, row.parent.as_ref())?;
     let mut from = row.base.max(given);
     for _ in 0..COUNTED_MAX / PAGE_MAX as usize {
         let page = reader.written_on(parent.branch(), from, u64::MAX, PAGE_MAX).map_err(fault)?;
@@ -223,12 +235,16 @@ fn show(reader: &Reader, row: BranchRow) -> Result<BranchShown, Fault> {
             None => break,
         }
     }
+    let mut behind = 0;
+    for key in &keys {
+        behind += u64::from(taken == 0 || differ(key)?);
+    }
     Ok(BranchShown {
         name: row.name.to_string(),
         base: row.base.max(taken),
         head: reader.branch_head(&row.name).map_err(fault)?.unwrap_or(row.base),
         ahead: ahead as u64,
-        behind: keys.len() as u64,
+        behind,
         row: Some(row),
     })
 }

@@ -194,8 +194,16 @@ impl Plain {
     pub fn delete_branch(&mut self, name: &'static str, force: bool) -> Refused<()> {
         let branch = self.branches.get(name).ok_or("BRANCH_NOT_FOUND")?;
         let taken = self.merged(Some(name), branch.parent);
-        let own = |row: &Row| row.branch == Some(name) && row.version > branch.since.max(taken);
-        if !force && self.rows.iter().any(own) {
+        let given = self.merged(branch.parent, Some(name));
+        let (own, parent) = (self.line(Some(name))?, self.line(branch.parent)?);
+        let content = |line: &Line, key: &ThingKey| {
+            self.newest(line, key).filter(|row| !row.deleted).map(|row| row.content.clone())
+        };
+        let is_news = |row: &Row| {
+            let differs = given == 0 || content(&own, &row.key) != content(&parent, &row.key);
+            row.branch == Some(name) && row.version > branch.since.max(taken) && differs
+        };
+        if !force && self.rows.iter().any(is_news) {
             return Err("BRANCH_UNMERGED");
         }
         if self.branches.values().any(|branch| branch.parent == Some(name)) {

@@ -1,5 +1,5 @@
 //! A node with one object, spoken to in the words of the spec: `put("@x", "Note/a", {…})`.
-#![expect(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, reason = "each test binary uses its own part, and one uses all")]
 
 use org_ai_runtime::{
     BranchWanted, Caller, Change, Expect, Listed, MergeWanted, Merged, Object, Op, PatchOf, Shown, ThingsWanted, View,
@@ -9,6 +9,19 @@ use serde_json::Value;
 use tempfile::TempDir;
 use testkit::{ScriptedExecutor, TestNode};
 use types::{BranchName, EventRow, Fault, Noun, Ref, ThingKey};
+
+/// A test: `story!(its_name, scene, { … })`.
+#[macro_export]
+macro_rules! story {
+    ($name:ident, $scene:ident, $body:block) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() -> anyhow::Result<()> {
+            let $scene = $crate::scene::Scene::new().await?;
+            $body
+            Ok(())
+        }
+    };
+}
 
 pub struct Scene {
     pub test: TestNode,
