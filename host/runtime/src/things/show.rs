@@ -1,5 +1,6 @@
 //! What is told of a version: the representation of spec THG-6.
 
+use serde_json::value::RawValue;
 use std::fmt::Write as _;
 use types::{Json, Namespace, ThingRow};
 
@@ -23,7 +24,8 @@ impl Shown {
 
     /// The same as a value that can stand inside another.
     pub fn to_json(&self, namespace: &Namespace) -> Json {
-        Json::parse(self.to_text(namespace)).unwrap_or_else(|error| {
+        // The data may be as deep as data can be, so what they stand in is deeper than what is taken in.
+        RawValue::from_string(self.to_text(namespace)).map(|text| Json::of(&text)).unwrap_or_else(|error| {
             let (thing, version) = (&self.row.key, self.row.version);
             tracing::error!(%thing, version, %error, "a version cannot be shown");
             Json::null()

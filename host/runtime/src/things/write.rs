@@ -211,9 +211,7 @@ impl Object {
         let bytes = writes.iter().map(Write::bytes).sum();
         let (caller, inner) = (caller.clone(), self.inner.clone());
         let done = self
-            .change(bytes, move |turn| {
-                Writer::new(turn, caller, &inner, branch, None)?.all(turn, writes, together)
-            })
+            .change(bytes, move |turn| Writer::new(turn, caller, &inner, branch, None)?.all(turn, writes, together))
             .await?;
         let mut shown = Vec::with_capacity(done.len());
         for one in done {
@@ -646,17 +644,15 @@ fn patched(key: &ThingKey, before: &ThingRow, patch: PatchOf) -> Result<Content,
                 };
                 Fault::invalid(code, format!("{key}: {error}"))
             })?;
-            let Value::Object(mut map) = after else { return Err(only_name_and_data()) };
-            let (name, data) = (map.shift_remove("name"), map.shift_remove("data"));
-            let name = match name {
-                None | Some(Value::Null) => None,
-                Some(Value::String(name)) => Some(name),
-                Some(_) => return Err(only_name_and_data()),
+            let is_whole = |map: &serde_json::Map<String, Value>| {
+                map.get("data").is_some_and(Value::is_object) && map.keys().all(|key| key == "name" || key == "data")
             };
-            match data {
-                Some(data @ Value::Object(_)) if map.is_empty() => Ok(Content { name, data }),
-                Some(_) | None => Err(only_name_and_data()),
+            if !after.as_object().is_some_and(is_whole) {
+                return Err(only_name_and_data());
             }
+            // What came of it must be what could have been sent.
+            let input = Input::read(after).map_err(|errors| fields_fault(&errors))?;
+            Ok(Content { name: input.name, data: Value::Object(input.data) })
         }
     }
 }
