@@ -1,5 +1,5 @@
 //! A node with one object, spoken to in the words of the spec: `put("@x", "Note/a", {…})`.
-#![allow(dead_code, reason = "each test binary uses its own part, and one uses all")]
+#![expect(dead_code, reason = "each test binary uses its own part")]
 
 use org_ai_runtime::{
     BranchWanted, Caller, Change, Expect, Listed, MergeWanted, Merged, Object, Op, PatchOf, Shown, ThingsWanted, View,
