@@ -1,6 +1,8 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
-use crate::handlers::{actions, actions_log, events, functions, index, keys, logs, objects, secrets, status};
+use crate::handlers::{
+    actions, actions_log, events, functions, index, keys, logs, nouns, objects, secrets, status, things,
+};
 use crate::views;
 use std::sync::OnceLock;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -24,8 +26,13 @@ use utoipa::{Modify, OpenApi};
         secrets::list, secrets::store, secrets::remove,
         objects::list, objects::create,
         events::list,
+        things::list::list, things::create, things::show, things::put, things::patch, things::remove,
+        things::restore, things::history::list, things::history::show, things::history::diff, things::batch::run,
+        things::edges::outbound, things::edges::relate, things::edges::unrelate, things::edges::inbound,
+        things::url::canonical, things::url::short,
+        nouns::list, nouns::show, nouns::store, nouns::remove,
     ),
-    components(schemas(views::ErrorBody)),
+    components(schemas(views::ErrorBody, things::batch::BatchOperation)),
     modifiers(&Credentials),
     security(("bearer" = []), ("apiKey" = []))
 )]

@@ -23,7 +23,7 @@ impl Shown {
 
     /// The same as a value that can stand inside another.
     pub fn to_json(&self, namespace: &Namespace) -> Json {
-        Json::parse(self.to_text(namespace)).unwrap_or_else(|error| {
+        Json::parse_within(self.to_text(namespace), Json::DEPTH_MAX + 1).unwrap_or_else(|error| {
             let (thing, version) = (&self.row.key, self.row.version);
             tracing::error!(%thing, version, %error, "a version cannot be shown");
             Json::null()
