@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tower::ServiceExt;
+use tower_http::compression::CompressionLayer;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_CHARS_MAX: usize = 128;
@@ -37,11 +38,15 @@ pub(crate) struct Edge {
     host: Router,
     /// Routes inside of an object.
     object: Router,
+    /// The same for who takes packed answers: the layer wraps every body, which others need not pay for.
+    packed: Router,
 }
 
 impl Edge {
     pub(crate) fn new(app: Shared) -> Self {
-        Self { host: routes::of_host(app.clone()), object: routes::of_object(app.clone()), app }
+        let object = routes::of_object(app.clone());
+        let packed = object.clone().layer(CompressionLayer::new());
+        Self { host: routes::of_host(app.clone()), object, packed, app }
     }
 
     pub(crate) async fn handle(&self, request: Request) -> Response {
@@ -103,7 +108,9 @@ impl Edge {
         *kept = Some(scope.clone());
         set_path(&mut request, Some(base_bytes))?;
         request.extensions_mut().insert(scope);
-        Ok(infallible(self.object.clone().oneshot(request).await))
+        let takes_packed = request.headers().contains_key(header::ACCEPT_ENCODING);
+        let routes = if takes_packed { &self.packed } else { &self.object };
+        Ok(infallible(routes.clone().oneshot(request).await))
     }
 
     /// The object, and how many bytes of the path name it.
