@@ -10,5 +10,6 @@ mod golden;
 mod guests;
 mod outgoing;
 mod templates;
+mod things;
 mod tidy;
 mod versions;

@@ -9,6 +9,8 @@ use types::Namespace;
 
 /// The header by which a request to a loopback host names its object.
 pub(crate) const DO_NAMESPACE: &str = "do-namespace";
+/// Of a namespace: its length less host and scheme.
+const PATH_BYTES_MAX: usize = Namespace::LENGTH_MAX - HOST_BYTES_MAX - 16;
 /// The longest name of DNS, and a port.
 const HOST_BYTES_MAX: usize = 260;
 
@@ -29,16 +31,32 @@ pub(crate) fn read<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<Address<'
     if is_loopback(host) { Ok(Address::Local { named }) } else { Ok(Address::Tenant { host, named }) }
 }
 
-/// The URLs that a tenant's request may mean, the likelier first.
+/// The URLs that a tenant's request may mean, the likelier first. Only as much of the path as can be a namespace is
+/// looked at: an id further behind may hide a slash, or be long.
 ///
 /// # Errors
 /// 400, when host and path are no URL of a namespace.
 pub(crate) fn candidates(host: &str, path: &str) -> Result<[Namespace; 2], Problem> {
+    let path = nameable(path);
     let of = |scheme: &str| {
         Namespace::parse(&format!("{scheme}://{host}{path}"))
             .map_err(|_| Problem::bad_request("the host and the path of this request are no valid URL"))
     };
     Ok([of("https")?, of("http")?])
+}
+
+fn nameable(path: &str) -> &str {
+    let (mut end, mut segments) = (0, 0);
+    for segment in path.split_inclusive('/') {
+        let hides_a_slash =
+            segment.as_bytes().windows(3).any(|w| w.eq_ignore_ascii_case(b"%2f") || w.eq_ignore_ascii_case(b"%5c"));
+        if hides_a_slash || segments > Namespace::SEGMENTS_MAX || end + segment.len() > PATH_BYTES_MAX {
+            break;
+        }
+        end += segment.len();
+        segments += usize::from(segment != "/");
+    }
+    &path[..end]
 }
 
 /// Whether both name the same place, whatever their schemes.
@@ -126,7 +144,21 @@ mod tests {
         }
         check("/", &[("host", "localhost"), (DO_NAMESPACE, "https://u:p@x.y")], Err(400));
         check("/", &[("host", "localhost"), (DO_NAMESPACE, "a.b"), (DO_NAMESPACE, "c.d")], Err(400));
-        assert!(candidates("a.b", "/..%2fetc").is_err());
+        assert!(candidates("a.b", "/../etc").is_err());
+    }
+
+    #[test]
+    fn only_what_can_be_a_namespace_is_looked_for() {
+        let long = format!("/acme/api/Note/{}", "x".repeat(3_000));
+        for (path, expected) in [
+            ("/acme/api/Note/a", "https://a.b/acme/api/Note/a"),
+            ("/acme/api/Note/a%2Fb", "https://a.b/acme/api/Note"),
+            ("/..%2fetc", "https://a.b"),
+            ("/a%5c/b", "https://a.b"),
+            (&long, "https://a.b/acme/api/Note"),
+        ] {
+            assert_eq!(candidates("a.b", path).ok().unwrap()[0].as_str(), expected, "{path}");
+        }
     }
 
     #[test]

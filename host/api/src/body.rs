@@ -75,13 +75,16 @@ pub(crate) fn document<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     serde_json::from_str(text).map_err(|e| Problem::validation(format!("the body is not what is needed: {e}")))
 }
 
+/// Levels that may stand around a thing's data: a batch, its operations, one of them, and the envelope.
+const AROUND_DATA: usize = 4;
+
 /// What is to become a thing, or to change one: 400 for what is no JSON or has a key twice, 422 for what no thing can
 /// be (spec THG-5).
 pub(crate) fn thing(text: &str) -> Result<serde_json::Value, Problem> {
     if text.trim().is_empty() {
         return Err(Problem::bad_request("the body is empty; JSON is needed"));
     }
-    match Json::parse(text) {
+    match Json::parse_within(text, Json::DEPTH_MAX + AROUND_DATA) {
         Ok(json) => Ok(json.to_value()),
         Err(error @ (JsonError::Syntax(_) | JsonError::DuplicateKey(_))) => {
             Err(Problem::bad_request(format!("the body cannot be read: {error}")))

@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tower::ServiceExt;
+use tower_http::compression::CompressionLayer;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_CHARS_MAX: usize = 128;
@@ -37,11 +38,15 @@ pub(crate) struct Edge {
     host: Router,
     /// Routes inside of an object.
     object: Router,
+    /// The same for who takes packed answers: the layer wraps every body, which others need not pay for.
+    packed: Router,
 }
 
 impl Edge {
     pub(crate) fn new(app: Shared) -> Self {
-        Self { host: routes::of_host(app.clone()), object: routes::of_object(app.clone()), app }
+        let object = routes::of_object(app.clone());
+        let packed = object.clone().layer(CompressionLayer::new());
+        Self { host: routes::of_host(app.clone()), object, packed, app }
     }
 
     pub(crate) async fn handle(&self, request: Request) -> Response {
@@ -103,7 +108,9 @@ impl Edge {
         *kept = Some(scope.clone());
         set_path(&mut request, Some(base_bytes))?;
         request.extensions_mut().insert(scope);
-        Ok(infallible(self.object.clone().oneshot(request).await))
+        let takes_packed = request.headers().contains_key(header::ACCEPT_ENCODING);
+        let routes = if takes_packed { &self.packed } else { &self.object };
+        Ok(infallible(routes.clone().oneshot(request).await))
     }
 
     /// The object, and how many bytes of the path name it.
@@ -128,7 +135,8 @@ impl Edge {
                             "DO-Namespace names another object than this URL; leave the header out",
                         ));
                     }
-                    return Ok((found.object, base_bytes(path, &found.rest)?));
+                    let base = base_bytes(path, own.segments());
+                    return Ok((found.object, base));
                 }
                 Err(unknown())
             }
@@ -144,15 +152,14 @@ impl Edge {
     }
 }
 
-/// How much of `path` is the object's name, when `rest` (canonical: no empty segments) is what lies inside.
-fn base_bytes(path: &str, rest: &str) -> Result<usize, Problem> {
-    let inside = rest.split('/').filter(|s| !s.is_empty()).count();
-    let trimmed = path.trim_end_matches('/');
-    let mut end = trimmed.len();
-    for _ in 0..inside {
-        end = trimmed[..end].rfind('/').ok_or_else(|| Problem::bad_request("the path cannot be read"))?;
+/// How much of `path` is the object's name: so many segments, of which none is empty.
+fn base_bytes(path: &str, segments: usize) -> usize {
+    let mut end = 0;
+    for _ in 0..segments {
+        let start = end + path[end..].bytes().take_while(|b| *b == b'/').count();
+        end = path[start..].find('/').map_or(path.len(), |at| start + at);
     }
-    Ok(end)
+    end
 }
 
 /// Removes the object's part of the path and a trailing slash: what is left is matched against the routes.
@@ -196,17 +203,18 @@ mod tests {
 
     #[test]
     fn the_path_inside_of_an_object_is_what_routes_see() {
-        for (path, rest, expected) in [
-            ("/acme/api/actions", "/api/actions", "/api/actions"),
-            ("/acme/", "", "/"),
-            ("/acme", "", "/"),
-            ("/", "", "/"),
-            ("/api/x/", "/api/x", "/api/x"),
-            ("/acme/api/x%2Fy/", "/api/x%2Fy", "/api/x%2Fy"),
+        for (path, segments, expected) in [
+            ("/acme/api/actions", 1, "/api/actions"),
+            ("//acme/api/actions", 1, "/api/actions"),
+            ("/acme/", 1, "/"),
+            ("/acme", 1, "/"),
+            ("/", 0, "/"),
+            ("/api/x/", 0, "/api/x"),
+            ("/a/b/api/x%2Fy/", 2, "/api/x%2Fy"),
         ] {
             let mut request = Request::builder().uri(format!("{path}?q=1")).body(Body::empty()).unwrap();
-            set_path(&mut request, Some(base_bytes(path, rest).ok().unwrap())).ok().unwrap();
-            assert_eq!(request.uri().to_string(), format!("{expected}?q=1"), "{path} with {rest} inside");
+            set_path(&mut request, Some(base_bytes(path, segments))).ok().unwrap();
+            assert_eq!(request.uri().to_string(), format!("{expected}?q=1"), "{path} behind {segments}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
 use crate::handlers::{
-    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, objects,
-    secrets, self_, status, undo, verbs,
+    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, nouns, objects,
+    secrets, self_, status, things, undo, verbs,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -30,8 +30,13 @@ use utoipa::{Modify, OpenApi};
         branches::list, branches::create, branches::show, branches::remove, checkout::create, merge::create,
         self_::show, objects::show, objects::relate,
         undo::undo, undo::retry, verbs::list, verbs::show, verbs::store, events_stream::stream,
+        things::list::list, things::create, things::show, things::put, things::patch, things::remove,
+        things::restore, things::history::list, things::history::show, things::history::diff, things::batch::run,
+        things::edges::outbound, things::edges::relate, things::edges::unrelate, things::edges::inbound,
+        things::url::canonical, things::url::short,
+        nouns::list, nouns::show, nouns::store, nouns::remove,
     ),
-    components(schemas(views::ErrorBody)),
+    components(schemas(views::ErrorBody, things::batch::BatchOperation)),
     modifiers(&Credentials),
     security(("bearer" = []), ("apiKey" = []))
 )]

@@ -11,7 +11,6 @@ use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use http::{Method, StatusCode};
-use tower_http::compression::CompressionLayer;
 
 /// Whether a path means the host, whatever object the rest of the URL names.
 pub(crate) fn is_of_host(path: &str) -> bool {
@@ -29,9 +28,7 @@ pub(crate) fn of_host(app: Shared) -> Router {
 
 /// Inside of an object; paths are those behind its namespace.
 pub(crate) fn of_object(app: Shared) -> Router {
-    // The busy route stays out of the compression layer, which would wrap every body of it.
-    let busy = Router::new().route("/api/actions/{action}", get(actions::show).post(actions::invoke));
-    let others = Router::new()
+    let router = Router::new()
         .route("/health", get(status::health))
         .route("/ready", get(status::ready))
         .route("/", get(index::index))
@@ -39,6 +36,7 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/openapi.json", get(index::openapi))
         .route("/api/whoami", get(index::whoami))
         .route("/api/actions", get(actions::list))
+        .route("/api/actions/{action}", get(actions::show).post(actions::invoke))
         .route("/api/actions-log", get(actions_log::list))
         .route("/api/actions-log/{id}", get(actions_log::show))
         .route("/api/actions-log/{id}/cancel", post(actions_log::cancel))
@@ -54,9 +52,8 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/objects", get(objects::list).post(objects::create))
         .merge(of_branches())
         .route("/api/events", get(events::list))
-        .merge(of_things())
-        .layer(CompressionLayer::new());
-    finish(busy.merge(others)).with_state(app)
+        .merge(of_things());
+    finish(router).with_state(app)
 }
 
 /// Things and their kinds: whatever no other route takes. A word of another route wins over `{type}` because it is

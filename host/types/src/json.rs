@@ -27,8 +27,13 @@ impl Json {
     pub const KEY_BYTES_MAX: usize = 1024;
 
     pub fn parse(text: impl Into<Arc<str>>) -> Result<Self, JsonError> {
+        Self::parse_within(text, Self::DEPTH_MAX)
+    }
+
+    /// The same with room for what stands around a value of [`Json::DEPTH_MAX`] levels.
+    pub fn parse_within(text: impl Into<Arc<str>>, levels: usize) -> Result<Self, JsonError> {
         let text = text.into();
-        check(&text)?;
+        check(&text, levels)?;
         Ok(Self(text))
     }
 
@@ -94,10 +99,10 @@ impl<'de> Deserialize<'de> for Json {
 }
 
 /// Reads the whole text without building it.
-fn check(text: &str) -> Result<(), JsonError> {
+fn check(text: &str, levels: usize) -> Result<(), JsonError> {
     let found = std::cell::RefCell::new(None);
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let read = serde::de::DeserializeSeed::deserialize(Checked { depth: 0, found: &found }, &mut deserializer)
+    let read = serde::de::DeserializeSeed::deserialize(Checked { levels, found: &found }, &mut deserializer)
         .and_then(|()| deserializer.end());
     match (found.into_inner(), read) {
         (Some(error), _) => Err(error),
@@ -109,13 +114,15 @@ fn check(text: &str) -> Result<(), JsonError> {
 /// `found` holds the reason when a rule of ours, not of JSON, was broken.
 #[derive(Clone, Copy)]
 struct Checked<'a> {
-    depth: usize,
+    /// How many more there may be.
+    levels: usize,
     found: &'a std::cell::RefCell<Option<JsonError>>,
 }
 
 impl Checked<'_> {
     fn deeper(self) -> Result<Self, JsonError> {
-        if self.depth == Json::DEPTH_MAX { Err(JsonError::TooDeep) } else { Ok(Self { depth: self.depth + 1, ..self }) }
+        let levels = self.levels.checked_sub(1).ok_or(JsonError::TooDeep)?;
+        Ok(Self { levels, ..self })
     }
 
     fn refuse<E: serde::de::Error>(self, error: JsonError) -> E {

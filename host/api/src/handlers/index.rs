@@ -8,13 +8,14 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use types::IdentityKind;
 
-const LINKS: [(&str, &str); 10] = [
+const LINKS: [(&str, &str); 11] = [
     ("actions", "/api/actions"),
     ("actionsLog", "/api/actions-log"),
     ("events", "/api/events"),
     ("functions", "/api/functions"),
     ("health", "/health"),
     ("keys", "/api/keys"),
+    ("nouns", "/api/nouns"),
     ("objects", "/api/objects"),
     ("openapi", "/api/openapi.json"),
     ("secrets", "/api/secrets"),

@@ -73,7 +73,7 @@ pub(crate) async fn show(who: Who, uri: Uri, headers: HeaderMap) -> Result<Respo
         ("to" = Option<String>, Query, description = "A ref; the newest unless given"),
     ),
     responses(
-        (status = 200, description = "The operations (RFC 6902) that make one state of name and data into the other", body = Page<super::views::DiffOp>),
+        (status = 200, description = "The operations (RFC 6902) that make one state of name and data into the other", body = Vec<super::views::DiffOp>),
         (status = 400, description = "No ref", body = ErrorBody),
         (status = 404, description = "The thing was not there in one of the states", body = ErrorBody),
     )
@@ -92,5 +92,5 @@ pub(crate) async fn diff(who: Who, uri: Uri, headers: HeaderMap) -> Result<Respo
         None => view,
     };
     let ops = who.scope.object.diff(&who.caller, &key, &from, &to).await?;
-    Ok(json(&Page::whole(ops)))
+    Ok(json(&ops))
 }

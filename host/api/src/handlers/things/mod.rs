@@ -96,6 +96,23 @@ async fn standing(scope: &Scope, caller: &Caller, shown: &Shown, view: &View) ->
     Ok((before, keep))
 }
 
+#[utoipa::path(
+    post, path = "/api/{type}", tag = "things", request_body = views::ThingInput,
+    params(
+        ("type" = String, Path, description = "A noun; a new word becomes one"),
+        ("revive" = Option<bool>, Query, description = "Also where a deleted thing had the id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "At most 255 characters; the write is done once within 24 hours"),
+        ("DO-Ref" = Option<String>, Header, description = "A branch, like `@experiment`; also as `@experiment` in the path or `?branch=`"),
+        ("Prefer" = Option<String>, Header, description = "`return=minimal` or `return=representation`"),
+    ),
+    responses(
+        (status = 201, description = "Its first version; `Location` says where it is", body = ThingView),
+        (status = 409, description = "The id is taken, or a unique value is", body = ErrorBody),
+        (status = 412, description = "`If-None-Match: *`, and it is there", body = ErrorBody),
+        (status = 413, description = "Its data are larger than 1 MiB", body = ErrorBody),
+        (status = 422, description = "No thing, or not what its noun's schema wants; `details` lists all that is wrong", body = ErrorBody),
+    )
+)]
 pub(crate) async fn create(State(app): State<Shared>, who: Who, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let mut fields = Fields::read(&parts.uri, &[REF_FIELDS.as_slice(), &["revive"]].concat())?;
@@ -112,10 +129,52 @@ pub(crate) async fn create(State(app): State<Shared>, who: Who, request: Request
     answer::wrote(scope, &wrote, prefer::returns(&parts.headers))
 }
 
+#[utoipa::path(
+    put, path = "/api/{type}/{id}", tag = "things", request_body = views::ThingInput,
+    params(
+        ("type" = String, Path), ("id" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "Tags like `\"v3\"`, or `*`"),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only where there is none"),
+        ("DO-Ref" = Option<String>, Header, description = "A branch, like `@experiment`; also as `@experiment` in the path or `?branch=`"),
+        ("Prefer" = Option<String>, Header, description = "`return=minimal` or `return=representation`"),
+    ),
+    responses(
+        (status = 200, description = "Its next version: all of name and data is replaced", body = ThingView),
+        (status = 201, description = "There was none", body = ThingView),
+        (status = 204, description = "As `Prefer: return=minimal` wants it"),
+        (status = 400, description = "The body is about another thing", body = ErrorBody),
+        (status = 409, description = "A past state cannot be written, or a unique value is taken", body = ErrorBody),
+        (status = 412, description = "Its state is another; `ETag` tells which", body = ErrorBody),
+        (status = 422, description = "Not what its noun's schema wants", body = ErrorBody),
+    )
+)]
 pub(crate) async fn put(State(app): State<Shared>, who: Who, request: Request) -> Result<Response, Problem> {
     write(&app, &who, request, "update", |key, text, _| Ok(Op::Put { key, input: input(text)?, upsert: true })).await
 }
 
+#[utoipa::path(
+    patch, path = "/api/{type}/{id}", tag = "things",
+    params(
+        ("type" = String, Path), ("id" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "Tags like `\"v3\"`, or `*`"),
+        ("Idempotency-Key" = Option<String>, Header, description = "At most 255 characters; the write is done once within 24 hours"),
+        ("DO-Ref" = Option<String>, Header, description = "A branch, like `@experiment`; also as `@experiment` in the path or `?branch=`"),
+        ("Prefer" = Option<String>, Header, description = "`return=minimal` or `return=representation`"),
+    ),
+    request_body(
+        content = Object, content_type = "application/merge-patch+json",
+        description = "RFC 7396, as application/json too: null removes. Or RFC 6902 as application/json-patch+json, with paths like `/name` and `/data/city`"
+    ),
+    responses(
+        (status = 200, description = "Its next version; `DO-Unchanged: 1` when it was so already", body = ThingView),
+        (status = 204, description = "As `Prefer: return=minimal` wants it"),
+        (status = 404, description = "There is none", body = ErrorBody),
+        (status = 409, description = "A past state cannot be written, a unique value is taken, a `test` failed, or `_version` is another", body = ErrorBody),
+        (status = 412, description = "Its state is another; `ETag` tells which", body = ErrorBody),
+        (status = 415, description = "No kind of patch", body = ErrorBody),
+        (status = 422, description = "Not what its noun's schema wants", body = ErrorBody),
+    )
+)]
 pub(crate) async fn patch(State(app): State<Shared>, who: Who, request: Request) -> Result<Response, Problem> {
     write(&app, &who, request, "update", |key, text, kind| {
         let value = body::thing(text)?;
@@ -133,10 +192,42 @@ pub(crate) async fn patch(State(app): State<Shared>, who: Who, request: Request)
     .await
 }
 
+#[utoipa::path(
+    delete, path = "/api/{type}/{id}", tag = "things",
+    params(
+        ("type" = String, Path), ("id" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "Tags like `\"v3\"`, or `*`"),
+        ("DO-Ref" = Option<String>, Header, description = "A branch, like `@experiment`; also as `@experiment` in the path or `?branch=`"),
+        ("Prefer" = Option<String>, Header, description = "`return=minimal` or `return=representation`"),
+    ),
+    responses(
+        (status = 204, description = "`DO-Version` is the delete marker's; earlier versions stay"),
+        (status = 200, description = "The marker, as `Prefer: return=representation` wants it", body = ThingView),
+        (status = 404, description = "There is none", body = ErrorBody),
+        (status = 412, description = "Its state is another; `ETag` tells which", body = ErrorBody),
+    )
+)]
 pub(crate) async fn remove(State(app): State<Shared>, who: Who, request: Request) -> Result<Response, Problem> {
     write(&app, &who, request, "delete", |key, _, _| Ok(Op::Delete { key })).await
 }
 
+#[utoipa::path(
+    post, path = "/api/{type}/{id}/restore", tag = "things",
+    params(
+        ("type" = String, Path), ("id" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "Tags like `\"v3\"`, or `*`"),
+        ("Idempotency-Key" = Option<String>, Header, description = "At most 255 characters; the write is done once within 24 hours"),
+        ("DO-Ref" = Option<String>, Header, description = "A branch, like `@experiment`; also as `@experiment` in the path or `?branch=`"),
+        ("Prefer" = Option<String>, Header, description = "`return=minimal` or `return=representation`"),
+    ),
+    responses(
+        (status = 200, description = "What was deleted, as its next version", body = ThingView),
+        (status = 204, description = "As `Prefer: return=minimal` wants it"),
+        (status = 404, description = "There never was one", body = ErrorBody),
+        (status = 409, description = "It is not deleted", body = ErrorBody),
+        (status = 412, description = "Its state is another; `ETag` tells which", body = ErrorBody),
+    )
+)]
 pub(crate) async fn restore(State(app): State<Shared>, who: Who, request: Request) -> Result<Response, Problem> {
     write(&app, &who, request, "update", |key, _, _| Ok(Op::Restore { key })).await
 }

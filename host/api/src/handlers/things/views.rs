@@ -6,10 +6,10 @@ use serde::Serialize;
 use types::BranchName;
 use utoipa::ToSchema;
 
-/// One version of a thing. Only its schema is used: the text is written by the runtime.
+/// One version of a thing.
 #[derive(ToSchema)]
 #[schema(as = Thing)]
-#[expect(dead_code, reason = "only its schema is used")]
+#[expect(dead_code, reason = "only its schema is used: the runtime writes the text")]
 pub(crate) struct ThingView {
     /// Its URL.
     #[schema(rename = "$id", example = "https://acme.example/Startup/acme")]
