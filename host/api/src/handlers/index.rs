@@ -8,9 +8,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use types::IdentityKind;
 
-const LINKS: [(&str, &str); 10] = [
+const LINKS: [(&str, &str); 13] = [
     ("actions", "/api/actions"),
     ("actionsLog", "/api/actions-log"),
+    ("branches", "/api/branches"),
     ("events", "/api/events"),
     ("functions", "/api/functions"),
     ("health", "/health"),
@@ -18,6 +19,8 @@ const LINKS: [(&str, &str); 10] = [
     ("objects", "/api/objects"),
     ("openapi", "/api/openapi.json"),
     ("secrets", "/api/secrets"),
+    ("self", "/api/$self"),
+    ("verbs", "/api/verbs"),
     ("whoami", "/api/whoami"),
 ];
 
