@@ -5,6 +5,7 @@ mod components;
 mod server;
 
 mod bad_input;
+mod branches;
 mod cli;
 mod golden;
 mod guests;

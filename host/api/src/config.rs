@@ -65,7 +65,7 @@ pub(crate) mod limits {
     pub(crate) const MANIFEST_BYTES_MAX: u64 = 256 << 10;
     /// Uploads at a time: each may hold a disk's worth of [`COMPONENT_BYTES_MAX`] and a compiler afterwards.
     pub(crate) const UPLOADS_MAX: usize = 16;
-    /// Open log streams.
+    /// Open streams, of logs and of events.
     pub(crate) const STREAMS_MAX: usize = 256;
     /// Rows in one page (spec 16.2).
     pub(crate) const PAGE_MAX: u32 = 100;

@@ -3,8 +3,7 @@
 use crate::config::Config;
 use http::header::{self, HeaderMap, HeaderValue};
 
-const ALLOWED_HEADERS: &str =
-    "authorization, content-type, x-api-key, x-request-id, do-namespace, idempotency-key, prefer, last-event-id";
+const ALLOWED_HEADERS: &str = "authorization, content-type, x-api-key, x-request-id, do-namespace, do-session, idempotency-key, prefer, last-event-id";
 const EXPOSED_HEADERS: &str = "x-request-id, location, retry-after, www-authenticate, allow, preference-applied, server-timing, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset";
 
 /// The request's origin, if it is one of the configured ones.

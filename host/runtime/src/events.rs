@@ -44,9 +44,15 @@ impl Object {
 
     /// The same, each with its thing.
     pub async fn events_shown(&self, caller: &Caller, filter: &EventFilter) -> Result<EventsShown, Fault> {
+        self.flush().await?;
+        self.events_written(caller, filter).await
+    }
+
+    /// The same of what was written already, for who is told when more is: a reader who follows must not hurry writes
+    /// that would have gathered.
+    pub async fn events_written(&self, caller: &Caller, filter: &EventFilter) -> Result<EventsShown, Fault> {
         caller.may("events", "read")?;
         let filter = self.local(filter).await?;
-        self.flush().await?;
         let (found, next, through) = self
             .look(|store| {
                 let page = store.events(&filter).map_err(|e| fault_of(&e))?;
@@ -67,7 +73,7 @@ impl Object {
         Ok(EventsShown { items, next, through })
     }
 
-    /// Changes whenever something happened in this object: the moment to ask [`Object::events_shown`] again.
+    /// Changes whenever something happened in this object: the moment to ask [`Object::events_written`] again.
     pub fn follow_events(&self, caller: &Caller) -> Result<tokio::sync::watch::Receiver<u64>, Fault> {
         caller.may("events", "read")?;
         Ok(self.inner.follow_events())

@@ -43,6 +43,19 @@ async fn relate(object: &Object, other: &str, relation: ObjectRelation) -> Resul
     object.relate_object(&caller(), &ns(other), wanted).await.map(|(_, created)| created)
 }
 
+/// Nothing fails before the number is set; then everything fails from the write of that number on.
+fn failing_from(point: &str) -> (Faults, Arc<AtomicU64>) {
+    let left = Arc::new(AtomicU64::new(u64::MAX));
+    let counted = left.clone();
+    let faults = Faults::between(point, 1, u64::MAX, move || {
+        let before = counted.load(Ordering::SeqCst);
+        let after = if before == u64::MAX { before } else { before.saturating_sub(1) };
+        counted.store(after, Ordering::SeqCst);
+        if after == 0 { Err(std::io::Error::other("the disk is gone")) } else { Ok(()) }
+    });
+    (faults, left)
+}
+
 const APP: &str = "https://app.test";
 const CHILD: &str = "https://app.test/acme";
 
@@ -75,15 +88,7 @@ async fn a_crash_while_a_child_is_made_leaves_all_of_it_or_nothing() -> anyhow::
     for point in ["log.before-write", "log.after-write", "log.after-sync"] {
         for nth in 1..=4 {
             let dir = tempfile::tempdir()?;
-            // Not before it is told; then everything from the nth write on fails.
-            let left = Arc::new(AtomicU64::new(u64::MAX));
-            let counted = left.clone();
-            let faults = Faults::between(point, 1, u64::MAX, move || {
-                let before = counted.load(Ordering::SeqCst);
-                let after = if before == u64::MAX { before } else { before.saturating_sub(1) };
-                counted.store(after, Ordering::SeqCst);
-                if after == 0 { Err(std::io::Error::other("the disk is gone")) } else { Ok(()) }
-            });
+            let (faults, left) = failing_from(point);
             let node = open(dir.path(), faults).await?;
             let root = object(&node, "https://root.test").await?;
             root.create_object(&caller(), ns(APP), "App".into()).await?;
@@ -172,5 +177,46 @@ async fn a_key_gives_no_object_a_parent_that_it_is_not_above() -> anyhow::Result
         let refused = a.relate_object(&with_key, &ns(other), wanted).await.expect_err("b did not agree");
         assert_eq!(refused.code, "FORBIDDEN");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_while_an_object_changes_its_parent_leaves_one_parent() -> anyhow::Result<()> {
+    let mut parents = BTreeSet::new();
+    for nth in 1..=8 {
+        let dir = tempfile::tempdir()?;
+        let (faults, left) = failing_from("log.before-write");
+        let node = open(dir.path(), faults).await?;
+        let root = object(&node, "https://root.test").await?;
+        for name in ["https://a.test", "https://b.test"] {
+            root.create_object(&caller(), ns(name), "App".into()).await?;
+        }
+        let (a, b) = (object(&node, "https://a.test").await?, object(&node, "https://b.test").await?);
+        a.create_object(&caller(), ns("https://a.test/x"), "DO".into()).await?;
+        let child = object(&node, "https://a.test/x").await?;
+        rows(&child).await?;
+        rows(&b).await?;
+        left.store(nth, Ordering::SeqCst);
+        let moved = relate(&child, "https://b.test", ObjectRelation::Parent).await;
+        drop((root, a, b, child));
+        node.shutdown().await;
+        drop(node);
+
+        let node = open(dir.path(), Faults::none()).await?;
+        let child = object(&node, "https://a.test/x").await?;
+        let own = rows(&child).await?;
+        let parent = child.parent().await?.expect("it has one");
+        assert_eq!(own, [format!("parent {parent} App")], "{nth}");
+        assert!(moved.is_err() || parent == ns("https://b.test"), "{nth}: it was answered, and is not so");
+        for name in ["https://a.test", "https://b.test"] {
+            let has = rows(&object(&node, name).await?).await?.contains(&"child https://a.test/x DO".to_owned());
+            assert_eq!(has, parent == ns(name), "{nth} {name}");
+        }
+        parents.insert((moved.is_ok(), parent.to_string()));
+        node.shutdown().await;
+    }
+    let of = |moved: bool, parent: &str| (moved, parent.to_owned());
+    let expected = [of(false, "https://a.test"), of(false, "https://b.test"), of(true, "https://b.test")];
+    assert_eq!(parents, BTreeSet::from(expected));
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What was done in an object.
 
+use crate::app::Scope;
 use crate::caller::Who;
 use crate::config::limits;
 use crate::handlers::Segment;
@@ -14,7 +15,7 @@ use types::{ActionStatus, Durability};
 #[utoipa::path(
     get, path = "/api/actions-log", tag = "actions",
     params(
-        ("verb" = Option<String>, Query, description = "In any of its forms"), ("target" = Option<String>, Query, description = "Like `Function/pay`"),
+        ("verb" = Option<String>, Query, description = "In any of its forms"), ("target" = Option<String>, Query, description = "Like `Function/pay`, or its URL"),
         ("status" = Option<String>, Query), ("actor" = Option<String>, Query),
         ("durability" = Option<String>, Query, description = "`send`, `try` or `do`"),
         ("since" = Option<String>, Query, description = "RFC 3339, inclusive"),
@@ -34,7 +35,7 @@ pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Respons
             Some(verb) => Some(scope.object.action_form(&verb).await?),
             None => None,
         },
-        target: fields.text("target"),
+        target: fields.text("target").map(|target| local(&scope, target)),
         status: fields.with("status", &format!("one of {statuses}"), ActionStatus::parse)?,
         actor: fields.text("actor"),
         durability: fields.with("durability", "send, try or do", durability)?,
@@ -46,6 +47,12 @@ pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Respons
     let page = scope.object.actions(&caller, &filter).await?;
     let data = page.items.into_iter().map(LoggedActionView::of).collect();
     Ok(json(&Page { data, next: page.next.map(|id| id.to_string()) }))
+}
+
+/// A thing's URL is taken as well as its local name.
+fn local(scope: &Scope, target: String) -> String {
+    let inside = target.strip_prefix(scope.object.namespace().as_str()).and_then(|rest| rest.strip_prefix('/'));
+    inside.map_or_else(|| target.clone(), str::to_owned)
 }
 
 fn durability(text: &str) -> Option<Durability> {

@@ -108,6 +108,9 @@ impl Follower {
     /// None when the server stops or the object leaves memory.
     async fn next(&mut self) -> Option<Event> {
         loop {
+            if self.app.stopping.is_cancelled() {
+                return None;
+            }
             if let Some(shown) = self.ready.pop_front() {
                 let id = shown.row.sequence.to_string();
                 let view = EventView::of(&self.scope, shown);
@@ -147,7 +150,7 @@ impl Follower {
 
     async fn look(&mut self) -> Result<(), Problem> {
         self.still_may().await?;
-        let found = self.scope.object.events_shown(&self.caller, &self.filter).await?;
+        let found = self.scope.object.events_written(&self.caller, &self.filter).await?;
         self.filter.after = found.through;
         self.has_more = found.next.is_some();
         self.ready = found.items.into();

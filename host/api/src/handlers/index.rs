@@ -8,9 +8,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use types::IdentityKind;
 
-const LINKS: [(&str, &str); 11] = [
+const LINKS: [(&str, &str); 14] = [
     ("actions", "/api/actions"),
     ("actionsLog", "/api/actions-log"),
+    ("branches", "/api/branches"),
     ("events", "/api/events"),
     ("functions", "/api/functions"),
     ("health", "/health"),
@@ -19,6 +20,8 @@ const LINKS: [(&str, &str); 11] = [
     ("objects", "/api/objects"),
     ("openapi", "/api/openapi.json"),
     ("secrets", "/api/secrets"),
+    ("self", "/api/$self"),
+    ("verbs", "/api/verbs"),
     ("whoami", "/api/whoami"),
 ];
 

@@ -374,3 +374,70 @@ async fn only_a_failed_call_that_somebody_waited_for_is_retried() {
     server.test.deploy(&root, "fault", "scripted:echo").await.unwrap();
     assert_eq!(retry(&failed).await.json()["result"], "upstream", "the function's newest version runs");
 }
+
+#[tokio::test]
+async fn edges_merge_as_a_set_and_a_value_taken_twice_is_a_conflict() {
+    let server = Server::start().await;
+    let root = server.test.root().await.unwrap();
+    let caller = server.test.caller(&["*.*"]).unwrap();
+    let def = model::noun::NounDef {
+        schema: Some(json!({"email": {"type": "string", "unique": true}})),
+        ..model::noun::NounDef::bare("Person")
+    };
+    root.put_noun(&caller, &View::default(), def).await.unwrap();
+    for thing in ["Startup/acme", "Site/a", "Site/b", "Site/c"] {
+        server.put(&root, "", thing, json!({})).await;
+    }
+    let acme = ThingKey::parse("Startup/acme").unwrap();
+    for site in ["Site/a", "Site/b"] {
+        root.relate(&caller, &at(""), &acme, "owns", site, json!({})).await.unwrap();
+    }
+    server.branch(json!({"name": "x"})).await;
+    root.relate(&caller, &at("x"), &acme, "owns", "Site/c", json!({})).await.unwrap();
+    root.unrelate(&caller, &at("x"), &acme, "owns", "Site/a").await.unwrap();
+    root.unrelate(&caller, &at(""), &acme, "owns", "Site/b").await.unwrap();
+    assert_eq!(server.merge(json!({"source": "x"})).await.status, 200);
+    let page = root.edges(&caller, &at(""), &acme, runtime::Direction::Outbound, None, None, 10).await.unwrap();
+    let to: Vec<_> = page.items.iter().map(|edge| edge.to.as_str()).collect();
+    assert_eq!(to, ["https://root.test/Site/c"], "added on x; removed on x; removed on main");
+
+    server.put(&root, "", "Person/ann", json!({"email": "a@b.test"})).await;
+    server.put(&root, "x", "Person/bob", json!({"email": "a@b.test"})).await;
+    let before = last_version(&server, &root).await;
+    let refused = server.merge(json!({"source": "x"})).await;
+    let conflict = refused.json()["error"]["details"]["conflicts"][0].clone();
+    assert_eq!((&conflict["kind"], &conflict["path"]), (&json!("constraint"), &json!("email")), "{}", refused.text);
+    assert_eq!((conflict["id"].as_str(), last_version(&server, &root).await), (Some("bob"), before));
+}
+
+#[tokio::test]
+async fn a_log_of_actions_is_filtered_by_who_and_how_it_ended() {
+    let server = Server::start().await;
+    let root = server.test.root().await.unwrap();
+    for n in 0..5 {
+        server.put(&root, "", "Startup/acme", json!({ "n": n })).await;
+    }
+    assert_eq!(server.call("POST", "/api/actions/fault", "1").await.status, 502);
+    let of = async |query: &str| {
+        server.get(&format!("/api/actions-log?{query}")).await.json()["data"].as_array().unwrap().len()
+    };
+    let actor = "actor=https://root.test/Service/test";
+    assert_eq!((of("status=failed").await, of(&format!("status=failed&{actor}")).await), (1, 0));
+    assert_eq!(of(&format!("{actor}&status=completed&target=https://root.test/Startup/acme")).await, 5);
+    for verb in ["update", "updated", "updates", "updating", "updatedBy"] {
+        assert_eq!(of(&format!("target=Startup/acme&verb={verb}")).await, 4, "{verb}");
+    }
+    let (mut seen, mut cursor) = (std::collections::BTreeSet::new(), String::new());
+    let all = of("limit=100").await;
+    loop {
+        let page = server.get(&format!("/api/actions-log?limit=2{cursor}")).await.json();
+        for row in page["data"].as_array().unwrap() {
+            assert!(seen.insert(row["id"].as_str().unwrap().to_owned()), "{row} came twice");
+        }
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), all);
+}

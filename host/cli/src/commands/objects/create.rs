@@ -8,7 +8,7 @@ use types::Namespace;
 
 /// Make a durable object: its own file, its own keys, apart from all others
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  org.ai objects create https://acme.example --class Tenant")]
+#[command(after_help = "Example:\n  org.ai objects create https://acme.example --class Business")]
 pub(crate) struct Command {
     /// Its namespace: the URL that will name it
     #[arg(value_name = "NAMESPACE", value_parser = namespace)]

@@ -1,13 +1,7 @@
-//! Objects and each other: whose child one is, what else it knows (spec 2.7).
-//!
-//! The root object's rows register every object of the installation and whose child it is; that is the truth. The rows
-//! in an object's own file (its parent, its children) follow it. What touches more than one file is an action of
-//! durability `do`: it is noted as running, then the registry changes, and that is the point of no return; then the
-//! other files change, and the action is completed. What a stop of the host left running is finished when the object
-//! is next opened if the registry has it, and has failed otherwise.
+//! Making a child, giving an object another parent, pointing to one.
 
+use super::operation::{complete, write_done};
 use crate::Caller;
-use crate::commit::{NewEvent, write_event};
 use crate::functions::ANCESTORS_MAX;
 use crate::history::ActionDraft;
 use crate::node::{Node, registration};
@@ -15,31 +9,9 @@ use crate::object::{Object, fault_of};
 use crate::registry::Entry;
 use serde_json::json;
 use store::Turn;
-use types::{
-    ActionRow, ActionStatus, Durability, Fault, FaultKind, Id, Namespace, ObjectId, ObjectRelation, ObjectRow, Place,
-    Row, Timestamp,
-};
+use types::{ActionRow, Fault, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Row, Timestamp};
 
-/// Rows to other objects that are told at once.
-const OBJECTS_TOLD_MAX: usize = 10_000;
 const SHARD_KEY_BYTES_MAX: usize = 256;
-
-/// An object as it tells of itself (spec CLS-2).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SelfShown {
-    pub namespace: Namespace,
-    pub class: String,
-    /// None for the root.
-    pub parent: Option<Namespace>,
-    pub children: u64,
-    /// None: the installation's first location.
-    pub region: Option<String>,
-    /// The newest version of any thing.
-    pub version: u64,
-    /// Of the newest event.
-    pub sequence: u64,
-    pub created_at: Timestamp,
-}
 
 /// What another object is to be to this one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,149 +22,7 @@ pub struct RelationWanted {
     pub shard_index: Option<u32>,
 }
 
-/// Whether an unfinished action is one of those that go on after a stop of the host.
-pub(crate) fn is_operation(action: &ActionRow) -> bool {
-    action.durability == Durability::Do
-        && action.target.starts_with("Object/")
-        && matches!(action.verb.as_str(), "create" | "update")
-}
-
-/// Finishes, beside whatever it is opened for, what a stop of the host interrupted in an object.
-pub(crate) fn go_on(object: &Object) {
-    if object.inner.interrupted.is_empty() || object.inner.family.initialized() {
-        return;
-    }
-    let object = object.clone();
-    tokio::spawn(async move {
-        if let Err(fault) = object.finish_interrupted().await {
-            tracing::warn!(namespace = %object.namespace(), %fault, "an interrupted operation is not finished yet");
-        }
-    });
-}
-
-impl Node {
-    /// Whose child an object is; None for the root.
-    pub(crate) async fn parent_of(&self, namespace: &Namespace) -> Result<Option<Namespace>, Fault> {
-        Ok(self.entry(namespace).await?.and_then(|entry| entry.parent))
-    }
-
-    /// What is registered under a namespace; nothing for the root, which registers itself nowhere.
-    async fn registered(&self, namespace: &Namespace) -> Result<Option<ObjectRow>, Fault> {
-        let (root, namespace) = (self.root().await?, namespace.clone());
-        let row = root.look(|store| store.object_at(&namespace).map_err(|e| fault_of(&e))).await?;
-        Ok(row.filter(|row| !row.deleted))
-    }
-
-    /// The id of the object that an action makes. Whoever knows the action finds out whether it was this one that made
-    /// it; nobody else can guess it.
-    fn id_made_by(&self, action: Id) -> ObjectId {
-        let key = blake3::derive_key("org.ai 2026-11 object ids", &self.inner.node_key);
-        let hash = blake3::keyed_hash(&key, &action.to_bytes());
-        let mut id = [0; 16];
-        id.copy_from_slice(&hash.as_bytes()[..16]);
-        ObjectId::from_u128(u128::from_be_bytes(id))
-    }
-
-    fn remember(&self, row: &ObjectRow) {
-        let entry = Entry { id: row.id, parent: row.parent.clone() };
-        self.inner.registry.remember(row.namespace.clone(), Some(entry));
-    }
-}
-
 impl Object {
-    fn is_root(&self) -> bool {
-        self.namespace() == self.node.default_namespace()
-    }
-
-    /// Whose child it is; None for the root.
-    pub async fn parent(&self) -> Result<Option<Namespace>, Fault> {
-        self.node.parent_of(self.namespace()).await
-    }
-
-    /// What the object tells of itself.
-    pub async fn about(&self, caller: &Caller) -> Result<SelfShown, Fault> {
-        caller.may("objects", "read")?;
-        self.finish_interrupted().await?;
-        let registered = self.node.registered(self.namespace()).await?;
-        let own = self.namespace().clone();
-        let (children, version, sequence, created_at) = self
-            .look(|store| {
-                let children = store.children_of(&own).map_err(|e| fault_of(&e))?;
-                let created_at = store.origin().map(|origin| origin.created_at).ok_or_else(Fault::internal)?;
-                Ok((children, store.next_version() - 1, store.next_sequence() - 1, created_at))
-            })
-            .await?;
-        let (class, parent, region) = match registered {
-            Some(row) => (row.class, row.parent, row.place.region),
-            None => ("DO".to_owned(), None, None),
-        };
-        Ok(SelfShown { namespace: own, class, parent, children, region, version, sequence, created_at })
-    }
-
-    /// The objects that this one has rows of: its parent, its children, what it follows or knows.
-    pub async fn objects(&self, caller: &Caller) -> Result<Vec<ObjectRow>, Fault> {
-        caller.may("objects", "read")?;
-        self.finish_interrupted().await?;
-        let (mut rows, mut after) = (Vec::new(), None);
-        while rows.len() < OBJECTS_TOLD_MAX {
-            let from: Option<Namespace> = after.take();
-            let page =
-                self.look(|store| store.objects(from.as_ref(), store::PAGE_MAX).map_err(|e| fault_of(&e))).await?;
-            rows.extend(page.items.into_iter().filter(|row| self.is_own(row)));
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
-        }
-        rows.truncate(OBJECTS_TOLD_MAX);
-        self.as_registered(rows).await
-    }
-
-    /// One of them.
-    pub async fn object_named(&self, caller: &Caller, namespace: &Namespace) -> Result<ObjectRow, Fault> {
-        caller.may("objects", "read")?;
-        self.finish_interrupted().await?;
-        let row = self.look(|store| store.object_at(namespace).map_err(|e| fault_of(&e))).await?;
-        let rows = self.as_registered(row.into_iter().filter(|row| self.is_own(row)).collect()).await?;
-        rows.into_iter().next().ok_or_else(|| {
-            Fault::not_found("OBJECT_NOT_FOUND", format!("{} knows no object {namespace}", self.namespace()))
-        })
-    }
-
-    /// The root has a row for every object of the installation; its own are those of its children.
-    fn is_own(&self, row: &ObjectRow) -> bool {
-        let is_childs = row.relation == ObjectRelation::Child;
-        !row.deleted && (!is_childs || row.parent.as_ref() == Some(self.namespace()))
-    }
-
-    /// With what the registry says of them now; without those that it says are no family any more.
-    async fn as_registered(&self, rows: Vec<ObjectRow>) -> Result<Vec<ObjectRow>, Fault> {
-        if self.is_root() {
-            return Ok(rows);
-        }
-        let parent = self.parent().await?;
-        let own = self.namespace();
-        let root = self.node.root().await?;
-        root.look(|store| {
-            let mut shown = Vec::with_capacity(rows.len());
-            for mut row in rows {
-                let registered = store.object_at(&row.namespace).map_err(|e| fault_of(&e))?.filter(|r| !r.deleted);
-                let holds = match row.relation {
-                    ObjectRelation::Child => registered.as_ref().is_some_and(|r| r.parent.as_ref() == Some(own)),
-                    ObjectRelation::Parent => parent.as_ref() == Some(&row.namespace),
-                    ObjectRelation::Follower | ObjectRelation::Shard | ObjectRelation::Reference => true,
-                };
-                if let Some(registered) = registered {
-                    row.class = registered.class;
-                    row.place.region = registered.place.region;
-                }
-                shown.extend(holds.then_some(row));
-            }
-            Ok(shown)
-        })
-        .await
-    }
-
     /// Makes a child (spec ID-4). Nothing of it is on disk but its registration and its parent's row, until it is first
     /// touched.
     pub async fn create_object(
@@ -383,7 +213,7 @@ impl Object {
     }
 
     /// Makes the files of a child, its parent and the one before agree with the registry. Doing it twice changes nothing.
-    async fn follow_registry(&self, child: &ObjectRow, before: Option<&Namespace>) -> Result<(), Fault> {
+    pub(super) async fn follow_registry(&self, child: &ObjectRow, before: Option<&Namespace>) -> Result<(), Fault> {
         let root = self.node.default_namespace();
         let Some(parent) = &child.parent else { return Ok(()) };
         let at = self.node.now();
@@ -409,79 +239,14 @@ impl Object {
         }
         Ok(())
     }
-
-    /// Finishes what a stop of the host interrupted; nobody sees the family before.
-    async fn finish_interrupted(&self) -> Result<(), Fault> {
-        let finish = || async {
-            for action in &self.inner.interrupted {
-                self.go_on_with(action).await?;
-            }
-            Ok(())
-        };
-        self.inner.family.get_or_try_init(finish).await.map(|()| ())
-    }
-
-    async fn go_on_with(&self, action: &ActionRow) -> Result<(), Fault> {
-        let target = action.target.strip_prefix("Object/").and_then(|text| Namespace::parse(text).ok());
-        let Some(namespace) = target else { return Err(Fault::internal()) };
-        let registered = self.node.registered(&namespace).await?;
-        let options = action.options.to_value();
-        let option = |name: &str| options[name].as_str().and_then(|text| Namespace::parse(text).ok());
-        let interrupted = || Fault::failed("INTERRUPTED", "the host stopped before this was done");
-        match registered {
-            Some(row) if action.verb == "create" && row.id == self.node.id_made_by(action.id) => {
-                self.complete(action.id, Some(Row::Object(row))).await
-            }
-            Some(row) if action.verb == "update" && row.parent.is_some() && row.parent == option("parent") => {
-                self.follow_registry(&row, option("previousParent").as_ref()).await?;
-                self.complete(action.id, None).await
-            }
-            Some(_) | None => self.fail(action.id, interrupted()).await,
-        }
-    }
-
-    /// Notes an action that goes on.
-    async fn note_running(&self, action: &ActionRow) -> Result<(), Fault> {
-        let row = Row::Action(action.clone());
-        self.change(1024, move |turn| turn.write(row).map_err(|e| fault_of(&e))).await
-    }
-
-    /// Ends it well, with its event; once.
-    async fn complete(&self, action: Id, with: Option<Row>) -> Result<(), Fault> {
-        self.change(1024, move |turn| {
-            let Some(mut action) = open_action(turn, action)? else { return Ok(()) };
-            with.map_or(Ok(()), |row| turn.write(row)).map_err(|e| fault_of(&e))?;
-            let at = turn.at();
-            complete(&mut action, at);
-            write_done(turn, action)
-        })
-        .await
-    }
-
-    async fn fail(&self, action: Id, fault: Fault) -> Result<(), Fault> {
-        self.change(1024, move |turn| {
-            let Some(mut action) = open_action(turn, action)? else { return Ok(()) };
-            complete(&mut action, turn.at());
-            action.status = ActionStatus::Failed;
-            action.error = Some(fault);
-            turn.write(Row::Action(action)).map_err(|e| fault_of(&e))
-        })
-        .await
-    }
-
-    /// The registry refused: the action has failed. When it is not known whether it did, the next opening will tell.
-    async fn give_up(&self, action: Id, fault: Fault) -> Fault {
-        if matches!(fault.kind, FaultKind::Unavailable | FaultKind::Internal) {
-            return fault;
-        }
-        if let Err(error) = self.fail(action, fault.clone()).await {
-            tracing::warn!(namespace = %self.namespace(), fault = %error, "a refused operation could not be noted");
-        }
-        fault
-    }
 }
 
 impl Node {
+    fn remember(&self, row: &ObjectRow) {
+        let entry = Entry { id: row.id, parent: row.parent.clone() };
+        self.inner.registry.remember(row.namespace.clone(), Some(entry));
+    }
+
     /// Whether a caller's key is one of this object or of one above it. Who has no key is the host's own user.
     async fn governs(&self, caller: &Caller, namespace: &Namespace) -> Result<bool, Fault> {
         let Some(key) = caller.identity.key else { return Ok(true) };
@@ -549,22 +314,4 @@ fn pointer(namespace: &Namespace, relation: ObjectRelation, at: Timestamp) -> Ob
         deleted: false,
         place: Place::default(),
     }
-}
-
-fn open_action(turn: &Turn<'_>, action: Id) -> Result<Option<ActionRow>, Fault> {
-    let row = turn.action(action).map_err(|e| fault_of(&e))?;
-    Ok(row.filter(|row| row.status == ActionStatus::Running))
-}
-
-fn complete(action: &mut ActionRow, at: Timestamp) {
-    action.status = ActionStatus::Completed;
-    action.completed_at = Some(at);
-    action.duration_us = Some(at.millis_since(action.created_at) * 1000);
-}
-
-fn write_done(turn: &mut Turn<'_>, action: ActionRow) -> Result<(), Fault> {
-    let event = model::verb::find(&action.verb, &[]).map_or_else(|| action.verb.clone(), |verb| verb.event.clone());
-    let event = NewEvent { verb: event, source: action.target.clone(), data: action.options.clone() };
-    let (id, at) = (action.id, turn.at());
-    turn.write(Row::Action(action)).and_then(|()| write_event(turn, event, id, at)).map_err(|e| fault_of(&e))
 }
