@@ -87,20 +87,25 @@ pub struct Seen {
 
 /// `connections` clients for `time`, after a warm-up of a second. Anything but a 2xx is an error.
 pub async fn load(request: &Request, connections: usize, time: Duration) -> anyhow::Result<Seen> {
-    run(request, connections.min(16), Duration::from_secs(1)).await?;
+    load_each(std::slice::from_ref(request), connections, time).await
+}
+
+/// The same; the clients take the requests in turn, each keeps its own.
+pub async fn load_each(requests: &[Request], connections: usize, time: Duration) -> anyhow::Result<Seen> {
+    run(requests, connections.min(16), Duration::from_secs(1)).await?;
     let begun = Instant::now();
-    let mut times = run(request, connections, time).await?;
+    let mut times = run(requests, connections, time).await?;
     let elapsed = begun.elapsed().as_secs_f64();
     times.sort_unstable();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize] as f64 / 1000.0;
     Ok(Seen { per_second: times.len() as f64 / elapsed, p50_us: at(0.5) })
 }
 
-async fn run(request: &Request, connections: usize, time: Duration) -> anyhow::Result<Vec<u64>> {
+async fn run(requests: &[Request], connections: usize, time: Duration) -> anyhow::Result<Vec<u64>> {
     let end = Instant::now() + time;
     let mut clients = tokio::task::JoinSet::new();
-    for _ in 0..connections {
-        let request = request.clone();
+    for n in 0..connections {
+        let request = requests[n % requests.len()].clone();
         clients.spawn(async move {
             let mut connection = Connection::open(&request.address).await?;
             let mut times = Vec::with_capacity(1 << 14);

@@ -3,9 +3,12 @@
 //! In-process figures come from criterion (`host/engine/benches`); this program measures what needs a server. Rounds of
 //! ours and of the peer alternate, so that what else the machine does hits both.
 
+mod inside;
 mod load;
 mod process;
+mod raw;
 mod rows;
+mod things;
 
 use anyhow::Context;
 
@@ -22,9 +25,12 @@ pub struct Row {
 
 fn main() -> anyhow::Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if wanted.first().is_some_and(|w| w == "serve-hello") {
+        return things::serve_hello();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut table = Vec::new();
-    for (name, measure) in rows::ALL {
+    for (name, measure) in rows::ALL.iter().chain(things::ALL).chain(inside::ALL) {
         if !wanted.is_empty() && !wanted.iter().any(|w| w == name) {
             continue;
         }

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-type Measure = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<Vec<Row>>>>>;
+pub type Measure = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<Vec<Row>>>>>;
 
 /// Each by the name under which `make bench` can run it alone.
 pub const ALL: &[(&str, Measure)] = &[
@@ -22,21 +22,21 @@ pub const ALL: &[(&str, Measure)] = &[
     ("ten-thousand", || Box::pin(ten_thousand())),
 ];
 
-const ROUNDS: usize = 5;
-const SECONDS: Duration = Duration::from_secs(3);
+pub const ROUNDS: usize = 5;
+pub const SECONDS: Duration = Duration::from_secs(3);
 
-fn guest(name: &str) -> PathBuf {
+pub fn guest(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../target/guests/{name}.wasm"))
 }
 
-fn median(values: &[f64]) -> f64 {
+pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Median, and the smallest and largest seen.
-fn spread(values: &[f64], unit: &str, digits: usize) -> String {
+pub fn spread(values: &[f64], unit: &str, digits: usize) -> String {
     let (low, high) = values.iter().fold((f64::INFINITY, 0f64), |(l, h), v| (l.min(*v), h.max(*v)));
     format!("{:.digits$} [{low:.digits$}..{high:.digits$}] {unit}", median(values))
 }
@@ -180,7 +180,7 @@ async fn start_once(data: &std::path::Path, key: Option<&str>) -> anyhow::Result
     Ok(answered.as_secs_f64() * 1000.0)
 }
 
-fn namespace(n: usize) -> String {
+pub fn namespace(n: usize) -> String {
     format!("https://tenants.example/t{n}")
 }
 
@@ -196,7 +196,7 @@ async fn touch_objects(ours: &Ours, count: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn register(ours: &Ours, count: usize) -> anyhow::Result<()> {
+pub async fn register(ours: &Ours, count: usize) -> anyhow::Result<()> {
     let mut clients = tokio::task::JoinSet::new();
     for lane in 0..32usize {
         let requests: Vec<_> = (lane..count)

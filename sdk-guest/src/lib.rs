@@ -34,6 +34,7 @@ pub mod context;
 pub mod events;
 pub mod fault;
 pub mod http;
+pub mod things;
 pub mod timers;
 pub mod worker;
 

@@ -16,8 +16,20 @@ fn root() -> PathBuf {
 }
 
 /// The guests that tests here call.
-const CALLED: [&str; 11] =
-    ["hello", "greet", "journal", "order", "price", "discount", "summarize", "checksum", "invoice", "calc", "fetch"];
+const CALLED: [&str; 12] = [
+    "hello",
+    "greet",
+    "journal",
+    "order",
+    "price",
+    "discount",
+    "summarize",
+    "checksum",
+    "invoice",
+    "calc",
+    "fetch",
+    "counter",
+];
 
 #[test]
 fn every_example_is_called_by_a_test() -> anyhow::Result<()> {
@@ -142,5 +154,28 @@ async fn a_tool_box_offers_each_function_with_a_schema() -> anyhow::Result<()> {
     assert!(wrong.message().contains("input.a"), "{}", wrong.message());
     let unknown = server.invoke("calc.sub", &json!({})).await?.expect(404);
     assert!(unknown.message().contains("calc.add"), "it says what there is: {}", unknown.message());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_calls_that_read_and_write_a_thing_at_once_end_at_a_hundred() -> anyhow::Result<()> {
+    let server = std::sync::Arc::new(Server::start()?);
+    server.deploy("counter", guest("counter")?).await?.expect(201);
+    let calls = (0..100).map(|_| {
+        let server = server.clone();
+        tokio::spawn(async move { server.invoke("counter", &json!({ "id": "n" })).await })
+    });
+    let mut counts = Vec::new();
+    for answer in futures::future::join_all(calls).await {
+        counts.push(answer??.expect(200).body["result"]["count"].as_u64().unwrap_or(0));
+    }
+    counts.sort_unstable();
+    assert_eq!(counts, (1..=100).collect::<Vec<_>>());
+    let failed = server.invoke("counter", &json!({ "id": "n", "by": 1000, "fail": true })).await?;
+    assert_eq!(failed.body["error"]["code"], "ASKED_TO_FAIL");
+    let (result, _) = call(&server, "counter", json!({ "id": "n" })).await?;
+    assert_eq!(result["count"], 101, "what a failed run wrote was taken back");
+    let events = server.get("/api/events?verb=hundred").await?.expect(200).body;
+    assert_eq!(events["data"].as_array().map(Vec::len), Some(1), "{events}");
     Ok(())
 }

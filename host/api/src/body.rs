@@ -18,19 +18,52 @@ use types::{Json, JsonError};
 /// # Errors
 /// 413, 415 (not JSON, an unknown encoding), 408 (a pause longer than `idle`), 400 (broken off, not UTF-8).
 pub(crate) async fn read(headers: &HeaderMap, body: Body, idle: Duration) -> Result<String, Problem> {
+    read_as(headers, body, idle, &[Kind::Json]).await.map(|(text, _)| text)
+}
+
+/// What a body of JSON is, by its `Content-Type`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Json,
+    /// RFC 7396.
+    MergePatch,
+    /// RFC 6902.
+    JsonPatch,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Json, Self::MergePatch, Self::JsonPatch];
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::MergePatch => "application/merge-patch+json",
+            Self::JsonPatch => "application/json-patch+json",
+        }
+    }
+}
+
+/// The same of one of the kinds in `accepted`; of the first when there is no body.
+pub(crate) async fn read_as(
+    headers: &HeaderMap,
+    body: Body,
+    idle: Duration,
+    accepted: &[Kind],
+) -> Result<(String, Kind), Problem> {
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > limits::BODY_BYTES_MAX as u64) {
         return Err(too_large());
     }
     if body.is_end_stream() {
-        return Ok(String::new());
+        return Ok((String::new(), accepted.first().copied().unwrap_or(Kind::Json)));
     }
-    must_be_json(headers)?;
+    let kind = kind(headers, accepted)?;
     let gzipped = is_gzipped(headers)?;
     let bytes = collect(body, idle).await?;
     let bytes = if gzipped { gunzip(&bytes)? } else { Vec::from(bytes) };
-    String::from_utf8(bytes).map_err(|_| Problem::bad_request("the body is not UTF-8"))
+    let text = String::from_utf8(bytes).map_err(|_| Problem::bad_request("the body is not UTF-8"))?;
+    Ok((text, kind))
 }
 
 /// A JSON document of ours: 400 when it is no JSON, 422 when it is not the document that is wanted.
@@ -40,6 +73,23 @@ pub(crate) fn document<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     }
     json(text)?;
     serde_json::from_str(text).map_err(|e| Problem::validation(format!("the body is not what is needed: {e}")))
+}
+
+/// What is to become a thing, or to change one: 400 for what is no JSON or has a key twice, 422 for what no thing can
+/// be (spec THG-5).
+pub(crate) fn thing(text: &str) -> Result<serde_json::Value, Problem> {
+    if text.trim().is_empty() {
+        return Err(Problem::bad_request("the body is empty; JSON is needed"));
+    }
+    match Json::parse(text) {
+        Ok(json) => Ok(json.to_value()),
+        Err(error @ (JsonError::Syntax(_) | JsonError::DuplicateKey(_))) => {
+            Err(Problem::bad_request(format!("the body cannot be read: {error}")))
+        }
+        Err(error @ (JsonError::TooDeep | JsonError::KeyTooLong)) => {
+            Err(Problem::validation(format!("the body cannot be a thing: {error}")))
+        }
+    }
 }
 
 /// # Errors
@@ -66,16 +116,18 @@ pub(crate) fn pieces(body: Body, bytes_max: u64, idle: Duration) -> impl Stream<
     })
 }
 
-fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
+fn kind(headers: &HeaderMap, accepted: &[Kind]) -> Result<Kind, Problem> {
     let value = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let kind = value.split(';').next().unwrap_or_default().trim();
-    if kind.eq_ignore_ascii_case("application/json") {
-        return Ok(());
+    let sent = value.split(';').next().unwrap_or_default().trim();
+    if let Some(kind) = accepted.iter().find(|kind| sent.eq_ignore_ascii_case(kind.content_type())) {
+        return Ok(*kind);
     }
-    Err(unsupported(if kind.is_empty() {
-        "a body needs Content-Type: application/json".to_owned()
+    let known: Vec<_> = accepted.iter().map(|kind| kind.content_type()).collect();
+    let known = known.join(" or ");
+    Err(unsupported(if sent.is_empty() {
+        format!("a body needs Content-Type: {known}")
     } else {
-        format!("the body is {kind}; send JSON with Content-Type: application/json")
+        format!("the body is {sent}; send JSON with Content-Type: {known}")
     }))
 }
 

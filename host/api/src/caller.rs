@@ -57,9 +57,13 @@ fn scope(parts: &Parts) -> Result<Scope, Problem> {
 }
 
 async fn authenticate(app: &Shared, scope: &Scope, headers: &HeaderMap) -> Result<types::Identity, Fault> {
+    app.node.authenticate(&scope.object, credential(headers)?.as_ref()).await
+}
+
+/// What a request brought to be recognised by.
+pub(crate) fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Fault> {
     let all = |name: &'static str| headers.get_all(name).iter().map(HeaderValue::as_bytes);
-    let credential = Credential::from_headers(all("authorization"), all("x-api-key"))?;
-    app.node.authenticate(&scope.object, credential.as_ref()).await
+    Ok(Credential::from_headers(all("authorization"), all("x-api-key"))?)
 }
 
 fn count<K: Hash + Eq>(buckets: Option<&Buckets<K>>, who: K, scope: &Scope) -> Result<(), Problem> {

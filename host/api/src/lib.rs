@@ -16,13 +16,16 @@ mod address;
 mod app;
 mod body;
 mod caller;
+mod conditions;
 mod cors;
 mod handlers;
 mod openapi;
+mod prefer;
 mod problem;
 mod query;
 mod rate;
 mod routes;
+mod target;
 mod views;
 pub use rate::Rate;
 

@@ -1,6 +1,9 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
-use crate::handlers::{actions, actions_log, events, functions, index, keys, logs, objects, secrets, status};
+use crate::handlers::{
+    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, objects,
+    secrets, self_, status, undo, verbs,
+};
 use crate::views;
 use std::sync::OnceLock;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -24,6 +27,9 @@ use utoipa::{Modify, OpenApi};
         secrets::list, secrets::store, secrets::remove,
         objects::list, objects::create,
         events::list,
+        branches::list, branches::create, branches::show, branches::remove, checkout::create, merge::create,
+        self_::show, objects::show, objects::relate,
+        undo::undo, undo::retry, verbs::list, verbs::show, verbs::store, events_stream::stream,
     ),
     components(schemas(views::ErrorBody)),
     modifiers(&Credentials),

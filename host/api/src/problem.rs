@@ -8,6 +8,7 @@
 //! | `limit` | of a run: 502, it went past what it may use; 408 for processor time |
 //! | `limit` | of the host: 403, there are enough of these (functions, keys) already; 413 for input |
 //! | `rate-limited` | 429 |
+//! | `conflict` of a condition in a header | 412 |
 //! | `timeout` | 408 |
 //! | `cancelled` | 409 |
 //! | `failed` · `upstream` | 502: the function, or what it needs, failed; the host did not |
@@ -106,7 +107,21 @@ impl Problem {
     fn of(fault: Fault, origin: Origin) -> Self {
         let status = status(fault.kind, &fault.code, origin);
         let mut problem = Self::new(status, &fault.code, fault.message);
+        let version = fault.details.as_ref().and_then(told_version);
         problem.more.details = fault.details;
+        match (status, version) {
+            // Spec VER-22: the state that was met instead.
+            (StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT, Some(version)) => {
+                if let Ok(tag) = HeaderValue::try_from(format!("\"v{version}\"")) {
+                    problem = problem.with(header::ETAG, tag);
+                }
+            }
+            // Spec ID-12: the marker that was met.
+            (StatusCode::GONE, Some(version)) => {
+                problem = problem.with(HeaderName::from_static("do-version"), HeaderValue::from(version));
+            }
+            _ => {}
+        }
         if status == StatusCode::FORBIDDEN && matches!(origin, Origin::Host) && fault.kind == FaultKind::Forbidden {
             // Spec AUT-14.
             let value = HeaderValue::from_static("Bearer error=\"insufficient_scope\"");
@@ -122,6 +137,21 @@ impl Problem {
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.more.headers.push((name, value));
         self
+    }
+
+    #[must_use]
+    pub(crate) fn with_details(mut self, details: Json) -> Self {
+        self.more.details = Some(details);
+        self
+    }
+
+    /// What of it stands inside another answer.
+    pub(crate) fn as_json(&self) -> Json {
+        let mut inner = serde_json::json!({ "code": self.more.code, "message": self.more.message });
+        if let Some(details) = &self.more.details {
+            inner["details"] = details.to_value();
+        }
+        Json::from_value(&inner)
     }
 
     fn retry_after(self, wait: Duration) -> Self {
@@ -150,6 +180,10 @@ impl Problem {
     }
 }
 
+fn told_version(details: &Json) -> Option<u64> {
+    details.to_value().get("version").and_then(serde_json::Value::as_u64)
+}
+
 fn seconds_up(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
@@ -172,8 +206,23 @@ enum Origin {
 /// The table of this file's head. The kind says what to do next; HTTP has a word more here and there, by the code.
 fn status(kind: FaultKind, code: &str, origin: Origin) -> StatusCode {
     match (kind, code, origin) {
-        (FaultKind::Invalid, "BAD_REQUEST" | "NOT_JSON", Origin::Host) => StatusCode::BAD_REQUEST,
-        (_, "PAYLOAD_TOO_LARGE" | "INPUT_LIMIT", _) => StatusCode::PAYLOAD_TOO_LARGE,
+        (
+            FaultKind::Invalid,
+            "BAD_REQUEST"
+            | "NOT_JSON"
+            | "BODY_MISMATCH"
+            | "PATCH_MALFORMED"
+            | "REF_INVALID"
+            | "IDEMPOTENCY_KEY_INVALID"
+            | "SESSION_INVALID"
+            | "MERGE_INTO_ITSELF",
+            Origin::Host,
+        ) => StatusCode::BAD_REQUEST,
+        (FaultKind::Conflict, "PRECONDITION_FAILED", _) => StatusCode::PRECONDITION_FAILED,
+        (FaultKind::Invalid | FaultKind::Limit, "QUERY_LIMIT" | "BATCH_LIMIT", Origin::Host) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        (_, "PAYLOAD_TOO_LARGE" | "INPUT_LIMIT" | "DATA_LIMIT", _) => StatusCode::PAYLOAD_TOO_LARGE,
         (_, "OUTPUT_INVALID" | "OUTPUT_NOT_JSON" | "OUTPUT_LIMIT", _) => StatusCode::BAD_GATEWAY,
         (_, "STORAGE_FULL", _) => StatusCode::INSUFFICIENT_STORAGE,
         (FaultKind::Limit, "CPU_LIMIT", _) => StatusCode::REQUEST_TIMEOUT,

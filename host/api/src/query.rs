@@ -15,23 +15,43 @@ impl Fields {
     /// # Errors
     /// 400 for a parameter that is not among `known`, stands twice, or is not UTF-8.
     pub(crate) fn read(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
-        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
-            .map_err(|_| Problem::bad_request("the query cannot be read"))?;
-        let mut fields = BTreeMap::new();
-        for (name, value) in pairs {
-            if !known.contains(&name.as_str()) {
+        let (fields, others) = Self::split(uri, known)?;
+        match others.into_iter().next() {
+            None => Ok(fields),
+            Some((name, _)) => {
                 let accepted = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                return Err(Problem::bad_request(format!("there is no parameter {name:?} here; accepted: {accepted}")));
-            }
-            if fields.insert(name.clone(), value).is_some() {
-                return Err(Problem::bad_request(format!("the parameter {name} stands more than once")));
+                Err(Problem::bad_request(format!("there is no parameter {name:?} here; accepted: {accepted}")))
             }
         }
-        Ok(Self(fields))
+    }
+
+    /// Those that are known, and all others.
+    ///
+    /// # Errors
+    /// 400 for one that stands twice, or is not UTF-8.
+    pub(crate) fn split(uri: &Uri, known: &[&str]) -> Result<(Self, BTreeMap<String, String>), Problem> {
+        let (mut fields, mut others) = (BTreeMap::new(), BTreeMap::new());
+        if uri.query().is_none_or(str::is_empty) {
+            return Ok((Self(fields), others));
+        }
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+            .map_err(|_| Problem::bad_request("the query cannot be read"))?;
+        for (name, value) in pairs {
+            let map = if known.contains(&name.as_str()) { &mut fields } else { &mut others };
+            if map.insert(name.clone(), value).is_some() {
+                return Err(Problem::bad_request(format!("the parameter {name:?} stands more than once")));
+            }
+        }
+        Ok((Self(fields), others))
     }
 
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         self.0.remove(name).filter(|value| !value.is_empty())
+    }
+
+    /// Also an empty one.
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
     }
 
     /// # Errors

@@ -1,7 +1,10 @@
 //! The route table.
 
 use crate::app::Shared;
-use crate::handlers::{actions, actions_log, events, functions, index, keys, logs, objects, secrets, status};
+use crate::handlers::{
+    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, nouns, objects,
+    secrets, self_, status, things, undo, verbs,
+};
 use crate::problem::Problem;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -49,9 +52,49 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/secrets", get(secrets::list))
         .route("/api/secrets/{name}", put(secrets::store).delete(secrets::remove))
         .route("/api/objects", get(objects::list).post(objects::create))
+        .merge(of_branches())
         .route("/api/events", get(events::list))
+        .merge(of_things())
         .layer(CompressionLayer::new());
     finish(busy.merge(others)).with_state(app)
+}
+
+/// Things and their kinds: whatever no other route takes. A word of another route wins over `{type}` because it is
+/// the more specific one (spec ID-9).
+fn of_things() -> Router<Shared> {
+    let one = || get(things::show).put(things::put).patch(things::patch).delete(things::remove);
+    Router::new()
+        .route("/api/nouns", get(nouns::list))
+        .route("/api/nouns/{noun}", get(nouns::show).put(nouns::store).delete(nouns::remove))
+        .route("/api/{type}", get(things::list::list).post(things::create))
+        // It may be an id, too; only what is posted there is a batch.
+        .route("/api/{type}/_batch", one().post(things::batch::run))
+        .route("/api/{type}/{id}", one())
+        .route("/api/{type}/{id}/restore", post(things::restore))
+        .route("/api/{type}/{id}/versions", get(things::history::list))
+        .route("/api/{type}/{id}/versions/{version}", get(things::history::show))
+        .route("/api/{type}/{id}/diff", get(things::history::diff))
+        .route("/api/{type}/{id}/relationships", get(things::edges::outbound))
+        .route("/api/{type}/{id}/relationships/{verb}", put(things::edges::relate).delete(things::edges::unrelate))
+        .route("/api/{type}/{id}/references", get(things::edges::inbound))
+        .route("/{type}/{id}", get(things::url::canonical))
+        .route("/{id}", get(things::url::short))
+}
+
+/// Lines of versions, what was done on them, and what came of it.
+fn of_branches() -> Router<Shared> {
+    Router::new()
+        .route("/api/branches", get(branches::list).post(branches::create))
+        .route("/api/branches/{name}", get(branches::show).delete(branches::remove))
+        .route("/api/checkout", post(checkout::create))
+        .route("/api/merge", post(merge::create))
+        .route("/api/$self", get(self_::show))
+        .route("/api/objects/{ns}", get(objects::show).put(objects::relate))
+        .route("/api/verbs", get(verbs::list))
+        .route("/api/verbs/{action}", get(verbs::show).put(verbs::store))
+        .route("/api/events/stream", get(events_stream::stream))
+        .route("/api/actions-log/{id}/undo", post(undo::undo))
+        .route("/api/actions-log/{id}/retry", post(undo::retry))
 }
 
 /// What answers when nothing else does. Handlers limit their bodies themselves.

@@ -4,9 +4,9 @@ use crate::app::Scope;
 use crate::problem::Problem;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
-use runtime::FunctionVersion;
+use runtime::{EventShown, FunctionVersion};
 use serde::Serialize;
-use types::{ActionRow, ActionShape, EventRow, Fault, FunctionDef, Json, KeyRow, Manifest, ObjectRow};
+use types::{ActionRow, ActionShape, Fault, FunctionDef, Json, KeyRow, Manifest, ObjectRow};
 use utoipa::ToSchema;
 
 /// A JSON answer of status 200 that caches must ask about again.
@@ -279,24 +279,42 @@ pub(crate) struct EventView {
     verb: String,
     /// The URL of what it happened to.
     source: String,
+    /// What is told of it. Of a thing: `version`, `previousVersion`, `changes` (paths), and `thing`, its representation
+    /// then, which is left out with `truncated` above 64 KiB.
     #[schema(value_type = Object)]
     data: Json,
     action_id: String,
+    /// Whether it was handed to a lake of events.
+    streamed: bool,
     created_at: String,
 }
 
 impl EventView {
-    pub(crate) fn of(scope: &Scope, row: EventRow) -> Self {
+    pub(crate) fn of(scope: &Scope, shown: EventShown) -> Self {
+        let data = with_thing(&shown);
+        let row = shown.row;
         Self {
             sequence: row.sequence,
             id: row.id.to_string(),
             verb: row.verb,
             source: format!("{}/{}", scope.object.namespace(), row.source),
-            data: row.data,
+            data,
             action_id: row.action.to_string(),
+            streamed: false,
             created_at: row.created_at.to_string(),
         }
     }
+}
+
+fn with_thing(shown: &EventShown) -> Json {
+    let more = match (&shown.thing, shown.truncated) {
+        (Some(thing), _) => format!("\"thing\":{thing}"),
+        (None, true) => "\"truncated\":true".to_owned(),
+        (None, false) => return shown.row.data.clone(),
+    };
+    // Only an event whose data are an object with a version has a thing.
+    let Some(head) = shown.row.data.as_str().trim_end().strip_suffix('}') else { return shown.row.data.clone() };
+    Json::parse(format!("{head},{more}}}")).unwrap_or_else(|_| shown.row.data.clone())
 }
 
 /// An API key without the key (spec KEY-1).
@@ -350,8 +368,15 @@ pub(crate) struct SecretView {
 pub(crate) struct ObjectView {
     ns: String,
     class: String,
+    /// What it is to this object: `parent`, `child`, `follower`, `shard` or `reference`.
     relation: &'static str,
+    /// Of a child.
     parent: Option<String>,
+    region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard_index: Option<u32>,
     created_at: String,
 }
 
@@ -362,6 +387,9 @@ impl ObjectView {
             class: row.class,
             relation: row.relation.as_str(),
             parent: row.parent.map(|ns| ns.to_string()),
+            region: row.place.region,
+            shard_key: row.place.shard_key,
+            shard_index: row.place.shard_index,
             created_at: row.created_at.to_string(),
         }
     }

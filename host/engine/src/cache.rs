@@ -1,11 +1,17 @@
 //! Compiled components on disk.
 //!
-//! A file is a MAC and the machine code behind it. The MAC covers the component's hash and the engine's settings too, so
+//! A file is the machine code and a MAC behind it. The MAC covers the component's hash and the engine's settings too, so
 //! a file cannot stand in for another one. What does not verify is never loaded: it is compiled again and replaced.
+//!
+//! What verified is mapped from the very file that was read, not copied. So the folder belongs to the host alone (0700):
+//! who could change a file of it in place could read the key beside it just as well. The host itself never does; it
+//! replaces files by renaming and removes them by name, which leaves what is mapped as it was.
 
 use crate::config::Config;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use types::Hash;
@@ -13,6 +19,8 @@ use wasmtime::component::Component;
 
 const MAC_BYTES: usize = blake3::OUT_LEN;
 const EXTENSION: &str = "cwasm";
+/// Read at a time while a file is verified: it stays in the processor's cache, and is enough for blake3's widest step.
+const PIECE_BYTES: usize = 256 << 10;
 
 pub struct DiskCache {
     dir: PathBuf,
@@ -24,7 +32,7 @@ pub struct DiskCache {
 
 impl DiskCache {
     pub fn open(config: &Config, engine: &wasmtime::Engine) -> std::io::Result<Self> {
-        std::fs::create_dir_all(&config.cache_dir)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.cache_dir)?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         Ok(Self {
@@ -37,20 +45,34 @@ impl DiskCache {
 
     /// Nothing when there is no file, or none that may be loaded.
     pub fn load(&self, engine: &wasmtime::Engine, hash: &Hash) -> Option<Component> {
-        let mut file = std::fs::File::open(self.path(hash)).ok()?;
-        let mut bytes = Vec::with_capacity(file.metadata().ok()?.len().try_into().ok()?);
-        file.read_to_end(&mut bytes).ok()?;
-        let (mac, code) = bytes.split_at_checked(MAC_BYTES)?;
-        // Compared in constant time by blake3.
-        if self.mac(hash, code) != <[u8; MAC_BYTES]>::try_from(mac).ok()? {
+        let file = std::fs::File::open(self.path(hash)).ok()?;
+        if !self.verifies(&file, hash).ok()? {
             tracing::warn!(%hash, "a compiled component does not verify; it is compiled anew");
             return None;
         }
         // For the eviction, which takes what was not used for longest. Missing it costs a compilation some day.
         file.set_modified(SystemTime::now()).ok();
-        deserialize(engine, code)
+        deserialize(engine, &file)
             .inspect_err(|error| tracing::warn!(%hash, %error, "a compiled component does not load"))
             .ok()
+    }
+
+    /// Whether the file ends in the MAC of what stands before it.
+    fn verifies(&self, mut file: &std::fs::File, hash: &Hash) -> std::io::Result<bool> {
+        let Some(code_bytes) = file.metadata()?.len().checked_sub(MAC_BYTES as u64) else { return Ok(false) };
+        let mut mac = self.mac(hash);
+        let mut code = file.take(code_bytes);
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            match code.read(&mut piece)? {
+                0 => break,
+                read => mac.update(&piece[..read]),
+            };
+        }
+        let mut expected = [0; MAC_BYTES];
+        file.read_exact(&mut expected)?;
+        // Compared in constant time by blake3.
+        Ok(mac.finalize() == expected)
     }
 
     /// A cache that cannot be written (a full disk) is a slow start some day, not a failure now.
@@ -67,8 +89,8 @@ impl DiskCache {
     fn write(&self, hash: &Hash, code: &[u8]) -> std::io::Result<()> {
         // Renamed when whole, so nobody reads a half; synced never, for a torn file does not verify.
         let mut file = tempfile::Builder::new().suffix(".tmp").tempfile_in(&self.dir)?;
-        file.write_all(self.mac(hash, code).as_bytes())?;
         file.write_all(code)?;
+        file.write_all(self.mac(hash).update(code).finalize().as_bytes())?;
         file.persist(self.path(hash)).map_err(|error| error.error)?;
         Ok(())
     }
@@ -94,12 +116,11 @@ impl DiskCache {
         Ok(())
     }
 
-    fn mac(&self, hash: &Hash, code: &[u8]) -> blake3::Hash {
-        blake3::Hasher::new_keyed(&self.key)
-            .update(hash.as_bytes())
-            .update(&self.compatibility.to_le_bytes())
-            .update(code)
-            .finalize()
+    /// Begun with what the code is the code of.
+    fn mac(&self, hash: &Hash) -> blake3::Hasher {
+        let mut mac = blake3::Hasher::new_keyed(&self.key);
+        mac.update(hash.as_bytes()).update(&self.compatibility.to_le_bytes());
+        mac
     }
 
     pub fn path(&self, hash: &Hash) -> PathBuf {
@@ -108,8 +129,12 @@ impl DiskCache {
 }
 
 #[expect(unsafe_code, reason = "loading machine code; its MAC, under a key that only this host has, was just verified")]
-fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes are what `Component::serialize` of this host gave: `DiskCache::load` verified their MAC in the
-    // same memory that is read here. wasmtime itself refuses those of another version or configuration.
-    unsafe { Component::deserialize(engine, code) }
+fn deserialize(engine: &wasmtime::Engine, file: &std::fs::File) -> wasmtime::Result<Component> {
+    // wasmtime opens files by name only; this is the name of the open one, whatever stands in the folder meanwhile.
+    let opened = format!("/dev/fd/{}", file.as_raw_fd());
+    // SAFETY: the file holds what `Component::serialize` of this host gave: `DiskCache::load` verified its MAC through
+    // the same descriptor, and nobody but this host, which never writes into a file it has named, can change it (see the
+    // head of this file). wasmtime itself refuses code of another version or configuration, and does not look at what
+    // stands behind the code.
+    unsafe { Component::deserialize_file(engine, opened) }
 }

@@ -76,5 +76,17 @@ fn depth(value: &serde_json::Value) -> usize {
     }
 }
 
+/// How many values a value is made of, itself included.
+fn nodes(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Array(items) => 1 + items.iter().map(nodes).sum::<usize>(),
+        serde_json::Value::Object(map) => 1 + map.values().map(nodes).sum::<usize>(),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::String(_) => 1,
+    }
+}
+
 #[cfg(test)]
 mod testing;

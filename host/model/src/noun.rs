@@ -7,6 +7,8 @@ mod schema;
 pub use schema::{Columns, Direction, Relation, SCHEMA_BYTES_MAX, Schema, VIOLATIONS_MAX};
 
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::sync::LazyLock;
 
 /// A registered noun.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -122,6 +124,16 @@ const ROUTES: [&str; 20] = [
 /// Whether a noun's name is taken by the platform, in any number and case.
 pub fn reserved(noun: &str) -> bool {
     RESERVED.iter().any(|word| word.eq_ignore_ascii_case(noun) || plural(word).eq_ignore_ascii_case(noun))
+}
+
+/// Whether a word of a URL is, exactly as it is spelt, a word of the platform's own routes (spec ID-9): no noun is ever
+/// meant by it. `Account` is none, `accounts` is one.
+pub fn is_route(word: &str) -> bool {
+    static WORDS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let reserved = RESERVED.iter().flat_map(|noun| [slug(noun), slug(&plural(noun))]);
+        reserved.chain(ROUTES.iter().map(|route| (*route).to_owned())).collect()
+    });
+    WORDS.contains(word)
 }
 
 /// What the author of a noun should know when it, or its regular plural, is also a route of the platform.

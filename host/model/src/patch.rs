@@ -1,6 +1,6 @@
 //! Changes that callers describe: merge patches (RFC 7396) and JSON patches (RFC 6902).
 
-use crate::{depth, kind_name, quote};
+use crate::{depth, kind_name, nodes, quote};
 use serde_json::{Map, Value};
 use types::Json;
 
@@ -356,14 +356,6 @@ fn check_depth(path: &Pointer, value: &Value) -> Result<(), Why> {
         return unappliable(format!("the result would be nested deeper than {} levels", Json::DEPTH_MAX));
     }
     Ok(())
-}
-
-fn nodes(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(nodes).sum::<usize>(),
-        Value::Object(map) => 1 + map.values().map(nodes).sum::<usize>(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
-    }
 }
 
 /// About the bytes of a value as JSON, and at least a few for each part of it.

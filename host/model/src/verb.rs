@@ -323,6 +323,8 @@ mod tests {
         }
         assert_eq!(find("created", &registered).map(|v| v.action.as_str()), Some("create"));
         assert_eq!((find("shiped", &registered), find("unship", &registered)), (None, None));
+        let other = VerbForms::read("deliver", &json!({"predicate":"ship"})).expect("a verb");
+        assert_eq!(find("ship", &[other, ship.clone()]), Some(&ship), "a key goes before an alias");
         let again: VerbForms =
             serde_json::from_value(serde_json::to_value(&ship).expect("it writes")).expect("it reads");
         assert_eq!(again, ship);

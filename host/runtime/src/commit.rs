@@ -184,6 +184,11 @@ impl Committers {
         shard.wake.notify_one();
     }
 
+    /// Schedules an object whose queue could not be written before.
+    pub(crate) fn call(&self, object: &Arc<Inner>) {
+        self.schedule(object, true);
+    }
+
     /// Writes all that waits, then ends the threads.
     pub(crate) fn stop(&self) {
         for shard in &self.shards {
@@ -241,6 +246,8 @@ impl Shard {
 
 /// Writes one batch of one object. Says whether there is more.
 fn drain(object: &Arc<Inner>, path: &Path) -> bool {
+    // A guest's turn is open: it schedules the object again when it ends.
+    let Some(_entry) = object.gate.enter_now() else { return false };
     let mut batch = Vec::new();
     {
         let mut queue = lock(&object.queue);
@@ -391,7 +398,7 @@ fn write_turn(
     }
 }
 
-fn not_durable(outcome: &Outcome) -> Fault {
+pub(crate) fn not_durable(outcome: &Outcome) -> Fault {
     match outcome {
         Outcome::Durable => Fault::internal(),
         Outcome::Fenced => Fault::new(

@@ -1,6 +1,6 @@
 //! An object's functions: things of noun `Function`, the newest of each kept in memory.
 
-use crate::object::Object;
+use crate::object::{Object, fault_of};
 use crate::{Caller, schema::Schemas};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -154,10 +154,13 @@ impl Object {
             return Ok(self.inner.functions.head(name));
         }
         let key = key(name);
-        let found = self.read(|store| match at {
-            At::Head => store.newest(&Line::main(), &key),
-            At::Version(version) => Ok(store.version(version)?.filter(|row| row.key == key)),
-            At::Back(back) => store.back(&Line::main(), &key, back),
+        let found = self.peek(|store| {
+            let found = match at {
+                At::Head => store.newest(&Line::main(), &key),
+                At::Version(version) => store.version(version).map(|row| row.filter(|row| row.key == key)),
+                At::Back(back) => store.back(&Line::main(), &key, back),
+            };
+            found.map_err(|e| fault_of(&e))
         });
         let Some(row) = found.await? else {
             return match self.inner.functions.head(name) {
@@ -190,8 +193,8 @@ impl Object {
             if let Some(version) = object.own_function(name, at).await? {
                 return Ok((object, version));
             }
-            let Some(parent) = &object.inner.parent else { break };
-            object = self.node.object(parent).await?.ok_or_else(|| unknown(name, self.namespace()))?;
+            let Some(parent) = object.parent().await? else { break };
+            object = self.node.object(&parent).await?.ok_or_else(|| unknown(name, self.namespace()))?;
         }
         Err(unknown(name, self.namespace()))
     }

@@ -1,15 +1,18 @@
 //! What the host does for a running guest: the other end of every import.
 
+mod things;
+
 use crate::commit::{NewEvent, Note, Queued, lock};
 use crate::invoke::{Chain, InvokeOptions, Running, TurnWrites};
 use crate::object::Object;
+use crate::things::Direction;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use types::exec::{BoxFuture, Gate, Host};
 use types::{ActionRef, Call, CallOptions, Fault, FaultKind, Json, LogRow, LogStream, Namespace, Reply, Timestamp};
 
-/// Events and sends one turn may gather.
+/// Things, events and sends one turn may gather.
 const TURN_WRITES_MAX: usize = 1_000;
 /// An event's payload.
 const EVENT_BYTES_MAX: usize = 64 << 10;
@@ -39,6 +42,17 @@ impl GuestHost {
                 let now = self.object.node.now();
                 self.sleep(Duration::from_millis(Timestamp::from_millis(time_ms).millis_since(now))).await
             }
+            Call::ThingGet { at } => self.get(at).await,
+            Call::ThingList { noun, query } => self.list(&noun, query).await,
+            Call::ThingCreate { noun, data, if_version, branch } => self.create(&noun, data, if_version, branch).await,
+            Call::ThingPut { at, data, if_version, branch } => self.put(at, data, if_version, branch).await,
+            Call::ThingPatch { at, patch, if_version, branch } => self.patch(at, patch, if_version, branch).await,
+            Call::ThingDelete { at, if_version, branch } => self.delete(at, if_version, branch).await,
+            Call::ThingVersions { at, query } => self.versions(at, query).await,
+            Call::Relate { from, verb, to, data } => self.relate(from, &verb, &to, data).await,
+            Call::Unrelate { from, verb, to } => self.unrelate(from, &verb, &to).await,
+            Call::Relationships { from, verb } => self.edges(from, Direction::Outbound, verb).await,
+            Call::References { to, verb } => self.edges(to, Direction::Inbound, verb).await,
             unserved @ (Call::Do { .. }
             | Call::Start { .. }
             | Call::Join { .. }
@@ -49,17 +63,6 @@ impl GuestHost {
             | Call::Generate { .. }
             | Call::Notify { .. }
             | Call::Integration { .. }
-            | Call::ThingGet { .. }
-            | Call::ThingList { .. }
-            | Call::ThingCreate { .. }
-            | Call::ThingPut { .. }
-            | Call::ThingPatch { .. }
-            | Call::ThingDelete { .. }
-            | Call::ThingVersions { .. }
-            | Call::Relate { .. }
-            | Call::Unrelate { .. }
-            | Call::Relationships { .. }
-            | Call::References { .. }
             | Call::WaitFor { .. }
             | Call::Search { .. }
             | Call::TimerAfter { .. }
@@ -89,9 +92,8 @@ impl GuestHost {
             Some(source) if source.len() <= 512 && !source.chars().any(char::is_control) => source,
             Some(_) => return Err(Fault::invalid("EVENT_INVALID", "a source is Noun/id, at most 512 characters")),
         };
-        let mut turn = lock(&self.running.turn);
-        room_in(&turn)?;
-        turn.events.push(NewEvent { verb: verb.to_owned(), source, data: types::redact(&data) });
+        self.count_writes(data.as_str().len())?;
+        self.emit_in_turn(NewEvent { verb: verb.to_owned(), source, data: types::redact(&data) })?;
         Ok(Reply::Done)
     }
 
@@ -172,16 +174,19 @@ impl GuestHost {
 /// Commits what the turn wrote and waits until it is durable: called before the guest waits on anything outside, so that
 /// nothing leaves before what it depends on (spec RUN-2, WSM-7).
 async fn end_turn(object: &Object, running: &Running) -> Result<(), Fault> {
-    let TurnWrites { events, sends, logs } = {
+    let TurnWrites { events, sends, logs, open, .. } = {
         let mut turn = lock(&running.turn);
-        if turn.events.is_empty() && turn.sends.is_empty() {
+        if turn.events.is_empty() && turn.sends.is_empty() && turn.open.is_none() {
             return Ok(());
         }
         std::mem::take(&mut *turn)
     };
     // The row of the action itself goes with the last turn; until then it is the running one.
     let note = Note { action: Some(running.row()), events, logs };
-    object.commit_note(note).await?;
+    match open {
+        Some(open) => open.commit(note).await?,
+        None => object.commit_note(note).await?,
+    }
     object.release(running, sends).await;
     Ok(())
 }
@@ -191,10 +196,10 @@ fn parse_action(text: &str) -> Result<ActionRef, Fault> {
 }
 
 fn room_in(turn: &TurnWrites) -> Result<(), Fault> {
-    if turn.events.len() + turn.sends.len() < TURN_WRITES_MAX {
+    if turn.len() < TURN_WRITES_MAX {
         return Ok(());
     }
-    Err(Fault::limit("TURN_WRITES_LIMIT", format!("one turn emits and sends {TURN_WRITES_MAX} times at most")))
+    Err(Fault::limit("TURN_WRITES_LIMIT", format!("one turn writes, emits and sends {TURN_WRITES_MAX} times at most")))
 }
 
 impl Host for GuestHost {

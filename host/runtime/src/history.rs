@@ -2,12 +2,12 @@
 
 use crate::Caller;
 use crate::commit::{NewEvent, lock};
-use crate::invoke::Running;
+use crate::invoke::{Chain, InvokeFailed, InvokeOptions, Invoked, Running};
 use crate::object::Object;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use store::Page;
-use types::{ActionRow, ActionStatus, Durability, EventRow, Fault, Id, Json, Timestamp};
+use types::{ActionRef, ActionRow, ActionStatus, Durability, Fault, Id, Json, Timestamp};
 
 /// An action that is about to happen.
 #[derive(Clone)]
@@ -30,6 +30,16 @@ impl ActionDraft {
             actor: caller.identity.actor.to_string(),
             request_id: caller.request_id.to_string(),
         }
+    }
+
+    /// The row of an action that more than one file is changed by (durability `do`), until that is done.
+    pub(crate) fn running(&self, options: &serde_json::Value) -> ActionRow {
+        let (mut action, _) = done(self, None, None, options.clone(), "");
+        action.durability = Durability::Do;
+        action.status = ActionStatus::Running;
+        action.completed_at = None;
+        action.duration_us = None;
+        action
     }
 
     pub(crate) fn actor(&self) -> &str {
@@ -111,10 +121,39 @@ impl Object {
         ))
     }
 
-    /// Events after a sequence number, oldest first.
-    pub async fn events(&self, caller: &Caller, filter: &store::EventFilter) -> Result<Page<EventRow, u64>, Fault> {
-        caller.may("events", "read")?;
-        self.read(|store| store.events(filter)).await
+    /// Runs a failed action once more, as a new one whose parent is the failed one: what ended stays ended (spec ACT-3).
+    /// The function's newest version runs, since the failed one may be why it failed.
+    ///
+    /// # Errors
+    /// `conflict` for what is no failed `try` or `do` (spec ACT-5), or whose input was not kept as it was.
+    pub async fn retry(&self, caller: &Caller, id: Id) -> Result<Invoked, InvokeFailed> {
+        let row = self.action(caller, id).await?;
+        let refuse = |why: String| Err(Fault::conflict("NOT_RETRYABLE", why).into());
+        if row.durability == Durability::Send {
+            return refuse("a send is not retried: nobody waits for it; invoke it again".to_owned());
+        }
+        if row.status != ActionStatus::Failed {
+            return refuse(format!("the action is {}; only a failed one can be retried", row.status.as_str()));
+        }
+        let function = row.target.strip_prefix("Function/").filter(|_| row.verb == "invoke");
+        let Some(function) = function else {
+            return refuse(format!("{} {} is no run of a function; send its request again", row.verb, row.target));
+        };
+        let options = row.options.to_value();
+        let action = match options.get("export").and_then(serde_json::Value::as_str) {
+            Some(export) => format!("{function}.{export}"),
+            None => function.to_owned(),
+        };
+        let action: ActionRef = action.parse().map_err(|_| Fault::internal())?;
+        let input = options.get("input").map(Json::from_value);
+        let Some(input) = input.filter(|input| !input.as_str().contains(types::REDACTED)) else {
+            return refuse(
+                "its input was too large or too secret to be kept; invoke it again with the input".to_owned(),
+            );
+        };
+        let ready = self.ready(caller, &action, input).await?;
+        let chain = Chain { parent: Some(id), depth: 0 };
+        self.run(caller, ready, InvokeOptions { durability: row.durability, ..InvokeOptions::default() }, chain).await
     }
 
     /// Lines that functions wrote, oldest first, each with its place.

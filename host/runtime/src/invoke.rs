@@ -5,6 +5,7 @@ use crate::commit::{NewEvent, Note, Queued, lock};
 use crate::functions::FunctionVersion;
 use crate::guest::GuestHost;
 use crate::object::{Object, fault_of};
+use crate::turn::OpenTurn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -90,6 +91,30 @@ pub(crate) struct TurnWrites {
     pub(crate) sends: Vec<Sending>,
     /// Lines that found no room in the queue at once.
     pub(crate) logs: Vec<LogRow>,
+    /// Its transaction, once it touched a thing.
+    pub(crate) open: Option<OpenTurn>,
+    /// What was written into it.
+    writes: usize,
+    bytes: usize,
+}
+
+impl TurnWrites {
+    /// Counts one more thing written.
+    pub(crate) fn count(&mut self, bytes: usize, bytes_max: usize) -> Result<(), Fault> {
+        if self.bytes + bytes > bytes_max {
+            let message =
+                format!("one turn writes {} MiB of things at most; end it with a wait, or write less", bytes_max >> 20);
+            return Err(Fault::limit("TURN_BYTES_LIMIT", message));
+        }
+        self.writes += 1;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Events, sends and things so far.
+    pub(crate) fn len(&self) -> usize {
+        self.events.len() + self.sends.len() + self.writes
+    }
 }
 
 /// A call to be made once the turn has committed.
@@ -407,15 +432,19 @@ impl Object {
         let writes = std::mem::take(&mut *lock(&running.turn));
         let row = running.row_as(ActionStatus::Completed, Some(&output), None);
         let duration_us = row.duration_us.unwrap_or(0);
-        let waits = !writes.events.is_empty();
+        let waits = !writes.events.is_empty() || writes.open.is_some();
         let mut events = vec![outcome_event(running, "invoked", "{}".to_owned())];
         events.extend(writes.events);
         events.push(outcome_event(running, "completed", format!("{{\"durationUs\":{duration_us}}}")));
         let note = Note { action: Some(row), events, logs: writes.logs };
         if waits {
             // What the guest said happened must be durable before anybody hears that the run succeeded.
-            if let Err(fault) = self.commit_note(note).await {
-                return Err(InvokeFailed { action: Some(running.id), fault });
+            let committed = match writes.open {
+                Some(open) => open.commit(note).await,
+                None => self.commit_note(note).await,
+            };
+            if let Err(fault) = committed {
+                return Err(self.finish(running, Err(fault)).await);
             }
         } else {
             self.note(note).await;

@@ -41,7 +41,7 @@ impl Credentials {
     }
 
     /// Keys changed: whoever calls next is looked up again.
-    fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 }
@@ -76,8 +76,8 @@ impl Node {
                 let identity = auth::identity(at.namespace(), &row);
                 return Ok(Some((row, identity)));
             }
-            let Some(parent) = &at.inner.parent else { break };
-            let Some(above) = self.object(parent).await? else { break };
+            let Some(parent) = at.parent().await? else { break };
+            let Some(above) = self.object(&parent).await? else { break };
             at = above;
         }
         Ok(None)

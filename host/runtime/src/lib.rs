@@ -16,6 +16,8 @@ mod object;
 pub use object::Object;
 mod invoke;
 pub use invoke::{InvokeFailed, InvokeOptions, Invoked};
+mod events;
+pub use events::{EventShown, EventsShown};
 mod deploy;
 pub use deploy::{Deployed, Upload};
 mod functions;
@@ -24,21 +26,27 @@ mod history;
 mod keys;
 pub use keys::NewKey;
 mod class;
+mod family;
+pub use family::{RelationWanted, SelfShown};
 mod objects;
 pub use class::Class;
 mod things;
 pub use store::{ActionFilter, Comparison, EventFilter, Field, LogEntry, LogFilter, Page, ThingFilter, ThingSort};
 pub use things::{
     BranchShown, BranchWanted, Change, Direction, EdgeShown, Expect, Idempotency, Listed, MergeWanted, Merged,
-    NounShown, Op, PatchOf, Shown, ThingConflicts, ThingsWanted, VersionShown, View, Write, Wrote,
+    NounShown, Op, PatchOf, Shown, ThingConflicts, ThingsWanted, VerbShown, VersionShown, View, Write, Wrote, fields_fault,
+    name_fault,
 };
 mod secrets;
+mod session;
+pub use session::Session;
 
 mod blobs;
 mod commit;
 mod guest;
 mod registry;
 mod schema;
+mod turn;
 
 use std::sync::Arc;
 use types::Identity;

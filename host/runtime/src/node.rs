@@ -4,7 +4,7 @@ use crate::blobs::Blobs;
 use crate::clock::{Clock, ManualClock};
 use crate::commit::{Committers, Path, Undurable, lock};
 use crate::config::Config;
-use crate::object::{Inner, Object};
+use crate::object::{Inner, Object, fault_of};
 use crate::registry::{Entry, Registry};
 use commit_log::CommitLog;
 use lru::LruCache;
@@ -140,13 +140,17 @@ impl Node {
         Ok(self.entry(namespace).await?.is_some())
     }
 
-    async fn entry(&self, namespace: &Namespace) -> Result<Option<Entry>, Fault> {
+    pub(crate) async fn entry(&self, namespace: &Namespace) -> Result<Option<Entry>, Fault> {
         if let Some(entry) = self.inner.registry.get(namespace) {
             return Ok(entry);
         }
+        // The root has no row of itself, and may have been forgotten here.
+        if namespace == self.default_namespace() {
+            return Ok(Some(Entry { id: ROOT, parent: None }));
+        }
         let root = self.root().await?;
         let wanted = namespace.clone();
-        let row = root.read(move |store| store.object_at(&wanted)).await?;
+        let row = root.peek(move |store| store.object_at(&wanted).map_err(|e| fault_of(&e))).await?;
         let entry = row.filter(|row| !row.deleted).map(|row| Entry { id: row.id, parent: row.parent });
         self.inner.registry.remember(namespace.clone(), entry.clone());
         Ok(entry)
@@ -180,7 +184,9 @@ impl Node {
                 }
                 Ok(inner) => {
                     inner.touch();
-                    return Ok(Object { node: self.clone(), inner: inner.clone() });
+                    let object = Object { node: self.clone(), inner: inner.clone() };
+                    crate::family::go_on(&object);
+                    return Ok(object);
                 }
                 Err(fault) => {
                     lock(&self.inner.open).pop(&id);
@@ -236,6 +242,12 @@ impl Node {
     /// How many objects are in memory now.
     pub fn objects_open(&self) -> usize {
         lock(&self.inner.open).len()
+    }
+
+    /// Moves what the log holds into the objects' files, so that it can forget: what happens by itself when the log has
+    /// grown.
+    pub async fn checkpoint(&self) {
+        crate::objects::checkpoint_all(self).await;
     }
 
     /// Writes all that waits, makes it durable, closes the log. No call is answered after it.

@@ -4,13 +4,14 @@ use crate::commit::{Change, Queue, Queued, lock};
 use crate::functions::Functions;
 use crate::invoke::Running;
 use crate::node::{Node, NodeInner};
-use crate::things::Nouns;
+use crate::things::{Nouns, Verbs};
+use crate::turn::Gate;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use store::{Store, Turn};
-use tokio::sync::{Notify, Semaphore, oneshot, watch};
-use types::{Fault, FaultKind, Id, Namespace, ObjectId, Record, Row};
+use tokio::sync::{Notify, OnceCell, Semaphore, oneshot, watch};
+use types::{ActionRow, Fault, FaultKind, Id, Namespace, ObjectId, Record, Row};
 
 /// A handle of one durable object. Cheap to clone; while one is held, the object stays open.
 #[derive(Clone)]
@@ -28,8 +29,6 @@ impl std::fmt::Debug for Object {
 pub(crate) struct Inner {
     pub(crate) id: ObjectId,
     pub(crate) namespace: Namespace,
-    /// None for the root.
-    pub(crate) parent: Option<Namespace>,
     pub(crate) epoch: u64,
     /// None once the object was closed to be recovered: a file has one owner at a time.
     store: Mutex<Option<Store>>,
@@ -39,10 +38,13 @@ pub(crate) struct Inner {
     node_room: Arc<Semaphore>,
     pub(crate) functions: Functions,
     pub(crate) nouns: Nouns,
+    pub(crate) gate: Gate,
+    pub(crate) verbs: Verbs,
     pub(crate) places: Semaphore,
     pub(crate) running: Mutex<HashMap<Id, Arc<Running>>>,
-    /// Counts commits that had log lines in them, for those who follow.
+    /// Counts commits that had log lines in them, and those that had events, for those who follow.
     lines: OnceLock<watch::Sender<u64>>,
+    events: OnceLock<watch::Sender<u64>>,
     confirmed: AtomicU64,
     /// Wakes who waits for `confirmed`.
     confirming: Notify,
@@ -51,6 +53,9 @@ pub(crate) struct Inner {
     /// Whether somebody used it since the node last looked for idle ones, and whether its memory was given back.
     in_use: AtomicBool,
     shrunk: AtomicBool,
+    /// Operations that a stop of the host interrupted, and whether they were finished since.
+    pub(crate) interrupted: Vec<ActionRow>,
+    pub(crate) family: OnceCell<()>,
     /// Set when file and log may disagree: the object answers `unavailable` until it is opened anew.
     retired: AtomicBool,
 }
@@ -59,11 +64,13 @@ pub(crate) struct Inner {
 pub(crate) struct Parts {
     pub(crate) id: ObjectId,
     pub(crate) namespace: Namespace,
-    pub(crate) parent: Option<Namespace>,
     pub(crate) store: Store,
     pub(crate) functions: Functions,
-    /// Whether a noun was ever registered.
+    /// Whether a noun was ever registered, and a verb.
     pub(crate) has_nouns: bool,
+    pub(crate) has_verbs: bool,
+    /// Operations that a stop of the host interrupted, and that go on.
+    pub(crate) interrupted: Vec<ActionRow>,
     /// The last record that the log has.
     pub(crate) confirmed: u64,
 }
@@ -73,7 +80,6 @@ impl Inner {
         Self {
             id: parts.id,
             namespace: parts.namespace,
-            parent: parts.parent,
             epoch: node.epoch,
             store: Mutex::new(Some(parts.store)),
             queue: Mutex::default(),
@@ -81,14 +87,19 @@ impl Inner {
             node_room: node.room.clone(),
             functions: parts.functions,
             nouns: Nouns::new(parts.has_nouns),
+            gate: Gate::default(),
+            verbs: Verbs::new(parts.has_verbs),
             places: Semaphore::new(node.config.object_runs_max),
             running: Mutex::default(),
             lines: OnceLock::new(),
+            events: OnceLock::new(),
             confirmed: AtomicU64::new(parts.confirmed),
             confirming: Notify::new(),
             changed: AtomicU64::new(0),
             in_use: AtomicBool::new(true),
             shrunk: AtomicBool::new(false),
+            interrupted: parts.interrupted,
+            family: OnceCell::new(),
             retired: AtomicBool::new(false),
         }
     }
@@ -194,11 +205,19 @@ impl Inner {
         self.lines.get_or_init(|| watch::Sender::new(0)).subscribe()
     }
 
+    pub(crate) fn follow_events(&self) -> watch::Receiver<u64> {
+        self.events.get_or_init(|| watch::Sender::new(0)).subscribe()
+    }
+
     pub(crate) fn tell_followers(&self, records: &[Arc<Record>]) {
-        let Some(lines) = self.lines.get().filter(|l| l.receiver_count() > 0) else { return };
-        if records.iter().flat_map(|r| &r.rows).any(|row| matches!(row, Row::Log(_))) {
-            lines.send_modify(|commits| *commits += 1);
-        }
+        let tell = |followers: &OnceLock<watch::Sender<u64>>, is_theirs: fn(&Row) -> bool| {
+            let Some(followers) = followers.get().filter(|f| f.receiver_count() > 0) else { return };
+            if records.iter().flat_map(|r| &r.rows).any(is_theirs) {
+                followers.send_modify(|commits| *commits += 1);
+            }
+        };
+        tell(&self.lines, |row| matches!(row, Row::Log(_)));
+        tell(&self.events, |row| matches!(row, Row::Event(_)));
     }
 }
 
@@ -250,10 +269,8 @@ impl Object {
     /// told before.
     pub(crate) async fn read<T>(&self, read: impl FnOnce(&mut Store) -> Result<T, store::Error>) -> Result<T, Fault> {
         self.flush().await?;
-        let mut store = self.inner.store();
-        let read = read(store.as_mut().ok_or_else(retired)?);
-        drop(store);
-        read.map_err(|e| {
+        let found = self.fenced(read).await?;
+        found.map_err(|e| {
             self.inner.retire_on_corrupt(&e);
             self.inner.fault_of(&e)
         })
@@ -262,6 +279,15 @@ impl Object {
     /// Looks at things: at what was committed, not at what is queued, for who was told of a write was told after it was
     /// durable. Answers when everything it may have seen is.
     pub(crate) async fn look<T>(&self, look: impl FnOnce(&mut Store) -> Result<T, Fault>) -> Result<T, Fault> {
+        let (seen, found) = self.fenced(|store| (self.inner.changed.load(Ordering::Acquire), look(store))).await?;
+        if self.inner.confirmed_seq() < seen {
+            self.inner.seen_is_durable(seen).await?;
+        }
+        found
+    }
+
+    /// The same for rows that no guest writes: it does not wait for an open turn, which may be the asker's own.
+    pub(crate) async fn peek<T>(&self, look: impl FnOnce(&mut Store) -> Result<T, Fault>) -> Result<T, Fault> {
         let (seen, found) = {
             let mut store = self.inner.store();
             let found = look(store.as_mut().ok_or_else(retired)?);
@@ -273,8 +299,22 @@ impl Object {
         found
     }
 
+    /// Holds the file while nothing uncommitted is in it.
+    async fn fenced<T>(&self, look: impl FnOnce(&mut Store) -> T) -> Result<T, Fault> {
+        loop {
+            {
+                let mut store = self.inner.store();
+                let store = store.as_mut().ok_or_else(retired)?;
+                if !self.inner.gate.is_dirty() {
+                    return Ok(look(store));
+                }
+            }
+            self.inner.gate.passed().await;
+        }
+    }
+
     /// Has everything written (not: durable) that was queued before.
-    async fn flush(&self) -> Result<(), Fault> {
+    pub(crate) async fn flush(&self) -> Result<(), Fault> {
         if self.inner.is_retired() {
             return Err(retired());
         }

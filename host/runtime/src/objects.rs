@@ -1,24 +1,21 @@
-//! Objects come and go: making one, opening its file, bringing its file up to date with the log.
+//! Objects come and go: opening a file, bringing it up to date with the log, writing it out.
 
-use crate::Caller;
-use crate::commit::write_event;
+use crate::family;
 use crate::functions::{Functions, NOUN};
-use crate::history::{ActionDraft, done};
-use crate::node::{Node, NodeInner, registration};
-use crate::object::{Inner, Object, Parts, fault_of};
+use crate::node::{Node, NodeInner};
+use crate::object::{Inner, Parts, fault_of};
 use crate::registry::Entry;
 use commit_log::Outcome;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{Deleted, Line, Retained, Store, ThingList};
 use types::{
-    ActionStatus, Fault, FaultKind, Namespace, Noun, ObjectId, ObjectRelation, ObjectRow, Place, Record, Row, ThingRow,
+    ActionRow, ActionStatus, Fault, FaultKind, Namespace, Noun, ObjectId, ObjectRelation, ObjectRow, Place, Record,
+    Row, ThingRow,
 };
 
 /// The longest a shutdown spends on checkpoints; what is left is recovered from the log at the next start.
 const SHUTDOWN_CHECKPOINTS: Duration = Duration::from_secs(10);
-/// Children told at once.
-const OBJECTS_TOLD_MAX: usize = 10_000;
 /// How long recovery waits for the log to take records it lacked.
 const RECOVERY_WAIT: Duration = Duration::from_secs(30);
 
@@ -62,15 +59,18 @@ pub(crate) fn open_file(
         }
         (None, None) => return Err(Fault::internal()),
     };
-    let interrupted = settle_interrupted(node, &mut store).map_err(fault)?;
-    append_and_wait(node, ahead.chain(interrupted).collect())?;
+    let (settled, interrupted) = settle_interrupted(node, &mut store).map_err(fault)?;
+    append_and_wait(node, ahead.chain(settled).collect())?;
     // An object's first record is waited for by nobody: what is appended after it is not durable before it.
     let confirmed = if first.is_some() { 0 } else { store.applied_seq() };
     store.confirm(confirmed);
-    let parent = parent_of(&store, &namespace).map_err(fault)?;
     let functions = Functions::of(&functions_of(&store).map_err(fault)?)?;
-    let has_nouns = store.tally(&Noun::parse("Noun").expect("it is PascalCase")).map_err(fault)?.is_some();
-    let object = Arc::new(Inner::new(Parts { id, namespace, parent, store, functions, has_nouns, confirmed }, node));
+    let has = |noun: &str| store.has_noun(&Noun::parse(noun).expect("it is PascalCase"));
+    let (has_nouns, has_verbs) = (has("Noun").map_err(fault)?, has("Verb").map_err(fault)?);
+    let object = Arc::new(Inner::new(
+        Parts { id, namespace, store, functions, has_nouns, has_verbs, interrupted, confirmed },
+        node,
+    ));
     if let Some(first) = first {
         let (seq, waiting) = (first.seq, object.clone());
         node.log.append(
@@ -103,22 +103,6 @@ fn functions_of(store: &Store) -> Result<Vec<ThingRow>, store::Error> {
     }
 }
 
-/// An object above lies in a shorter namespace, or is the root; its row says which.
-fn parent_of(store: &Store, namespace: &Namespace) -> Result<Option<Namespace>, store::Error> {
-    let mut after = None;
-    loop {
-        let page = store.objects(after.as_ref(), store::PAGE_MAX)?;
-        let parent = page.items.into_iter().find(|row| row.relation == ObjectRelation::Parent && !row.deleted);
-        if let Some(row) = parent.filter(|row| row.namespace != *namespace) {
-            return Ok(Some(row.namespace));
-        }
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(None),
-        }
-    }
-}
-
 /// The first record of each object: what it is, and whose child.
 fn write_origin(
     node: &NodeInner,
@@ -145,21 +129,25 @@ fn write_origin(
     Ok(turn.commit()?.map(Arc::new))
 }
 
-/// `send` and `try` do not survive a crash: what they left open ended in it (spec 6.1).
-fn settle_interrupted(node: &NodeInner, store: &mut Store) -> Result<Option<Arc<Record>>, store::Error> {
+/// `send` and `try` do not survive a crash: what they left open ended in it (spec 6.1). What goes on is handed back.
+fn settle_interrupted(
+    node: &NodeInner,
+    store: &mut Store,
+) -> Result<(Option<Arc<Record>>, Vec<ActionRow>), store::Error> {
     let open = store.unfinished_actions(None, store::PAGE_MAX)?.items;
-    if open.is_empty() {
-        return Ok(None);
+    let (goes_on, ended): (Vec<_>, Vec<_>) = open.into_iter().partition(family::is_operation);
+    if ended.is_empty() {
+        return Ok((None, goes_on));
     }
     let at = node.clock.now();
     let mut turn = store.turn(node.epoch, at)?;
-    for mut action in open {
+    for mut action in ended {
         action.status = ActionStatus::Failed;
         action.completed_at = Some(at);
         action.error = Some(Fault::failed("INTERRUPTED", "the host stopped while this ran"));
         turn.write(Row::Action(action))?;
     }
-    Ok(turn.commit()?.map(Arc::new))
+    Ok((turn.commit()?.map(Arc::new), goes_on))
 }
 
 fn append_and_wait(node: &NodeInner, records: Vec<Arc<Record>>) -> Result<(), Fault> {
@@ -229,92 +217,5 @@ pub(crate) async fn checkpoint_all(node: &Node) {
         if let Ok(Err(error)) = result {
             tracing::warn!(%id, %error, "an object cannot be checkpointed");
         }
-    }
-}
-
-impl Object {
-    /// Makes a child (spec ID-4). Nothing of it is on disk but its registration, until it is first touched.
-    pub async fn create_object(
-        &self,
-        caller: &Caller,
-        namespace: Namespace,
-        class: String,
-    ) -> Result<ObjectRow, Fault> {
-        caller.may("objects", "create")?;
-        let is_root = self.inner.parent.is_none();
-        if !is_root && (!self.namespace().contains(&namespace) || *self.namespace() == namespace) {
-            return Err(Fault::forbidden(format!(
-                "{namespace} does not lie below {}; a child's namespace begins with its parent's",
-                self.namespace()
-            )));
-        }
-        if namespace.segments() > Namespace::SEGMENTS_MAX {
-            return Err(Fault::invalid(
-                "NAMESPACE_TOO_DEEP",
-                format!("{namespace} has more than {} path segments", Namespace::SEGMENTS_MAX),
-            ));
-        }
-        if class.is_empty() || class.len() > 64 || !class.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Err(Fault::invalid(
-                "CLASS_INVALID",
-                format!("{class:?} is no class; use one word of letters and digits, like App"),
-            ));
-        }
-        let root = self.node.root().await?;
-        let id = ObjectId::from_u128(rand::random());
-        let parent = self.namespace().clone();
-        let draft = ActionDraft::of(caller, self.node.now(), "create", format!("Object/{namespace}"));
-        let wanted = namespace.clone();
-        let node = self.node.clone();
-        let made = root
-            .change_then(
-                1024,
-                move |turn| {
-                    let existing = turn.object_at(&wanted).map_err(|e| fault_of(&e))?;
-                    if existing.is_some_and(|row| !row.deleted) || wanted == *node.default_namespace() {
-                        return Err(Fault::conflict("OBJECT_EXISTS", format!("{wanted} exists already")));
-                    }
-                    let row = registration(&wanted, id, &class, Some(&parent), draft.at);
-                    let Row::Object(made) = row.clone() else { return Err(Fault::internal()) };
-                    let write = |turn: &mut store::Turn<'_>| {
-                        turn.write(row)?;
-                        let (action, event) =
-                            done(&draft, None, None, serde_json::json!({ "class": class }), "created");
-                        turn.write(Row::Action(action))?;
-                        write_event(turn, event, draft.id, draft.at)
-                    };
-                    write(turn).map_err(|e| fault_of(&e))?;
-                    Ok(made)
-                },
-                {
-                    let node = self.node.clone();
-                    move |row: &ObjectRow| {
-                        let entry = Entry { id: row.id, parent: row.parent.clone() };
-                        node.inner.registry.remember(row.namespace.clone(), Some(entry));
-                    }
-                },
-            )
-            .await?;
-        Ok(made)
-    }
-
-    /// The objects right below this one.
-    pub async fn objects(&self, caller: &Caller) -> Result<Vec<ObjectRow>, Fault> {
-        caller.may("objects", "read")?;
-        let own = self.namespace().clone();
-        let root = self.node.root().await?;
-        let (mut found, mut after) = (Vec::new(), None);
-        while found.len() < OBJECTS_TOLD_MAX {
-            let from: Option<Namespace> = after.take();
-            let page = root.read(move |store| store.objects(from.as_ref(), store::PAGE_MAX)).await?;
-            let below = |row: &ObjectRow| !row.deleted && row.parent.as_ref() == Some(&own);
-            found.extend(page.items.into_iter().filter(below));
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
-        }
-        found.truncate(OBJECTS_TOLD_MAX);
-        Ok(found)
     }
 }

@@ -34,6 +34,7 @@ CREATE TABLE branches (
   thingId    TEXT,
   parent     TEXT,
   base       INTEGER NOT NULL,
+  since      INTEGER NOT NULL,
   head       INTEGER NOT NULL,
   forkedFrom TEXT NOT NULL,
   createdAt  INTEGER NOT NULL,
@@ -60,14 +61,17 @@ CREATE TABLE edges (
 CREATE INDEX edgesBySource ON edges (source, verb, id);
 CREATE INDEX edgesByTarget ON edges (target, verb, id);
 
--- Exception from append-only: who holds a value now. '' is main.
+-- Exception from append-only: until is set when the value is given back. '' is main. Who held a value is kept, because a
+-- branch still sees it.
 CREATE TABLE uniques (
   branch TEXT NOT NULL,
   type   TEXT NOT NULL,
   field  TEXT NOT NULL,
   value  TEXT NOT NULL,
   id     TEXT NOT NULL,
-  PRIMARY KEY (branch, type, field, value)
+  since  INTEGER NOT NULL,
+  until  INTEGER,
+  PRIMARY KEY (branch, type, field, value, id, since)
 ) STRICT, WITHOUT ROWID;
 
 -- The text of each live thing on main, by the version it has now. Only the index is kept: the text is in the thing.

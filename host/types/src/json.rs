@@ -191,6 +191,9 @@ impl<'de> serde::de::Visitor<'de> for Checked<'_> {
     }
 }
 
+/// What stands where a secret stood.
+pub const REDACTED: &str = "[REDACTED]";
+
 /// The value with what looks like a secret replaced (spec RED-1); for what is kept or shown, never for what is run.
 pub fn redact(json: &Json) -> Json {
     // Most payloads name nothing secret: a look at the text is enough then.
@@ -219,7 +222,7 @@ fn redact_value(value: &mut serde_json::Value) {
         serde_json::Value::Object(map) => {
             for (key, inner) in map.iter_mut() {
                 if is_secret_key(key) {
-                    *inner = "[REDACTED]".into();
+                    *inner = REDACTED.into();
                 } else {
                     redact_value(inner);
                 }

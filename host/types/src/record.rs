@@ -90,8 +90,11 @@ pub struct BranchRow {
     pub name: BranchName,
     /// The branch it was made from; None is main.
     pub parent: Option<BranchName>,
-    /// The object's highest version when it was made: what the parent wrote later is not seen here.
+    /// What the parent wrote later is not seen here: the object's highest version when it was made, or an earlier one
+    /// when it was made of a past state.
     pub base: u64,
+    /// The object's highest version when it was made: what an earlier branch of this name wrote is not its own.
+    pub since: u64,
     /// The ref it was made from, as it was given.
     pub forked_from: String,
     /// The only things that can be written here; None: all.
@@ -110,7 +113,7 @@ pub struct MergeRow {
     pub at: u64,
 }
 
-/// Which thing holds a value of a field that no two may share (spec NOU-5).
+/// That a thing got or gave back a value of a field that no two may share (spec NOU-5).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct UniqueRow {
     /// None is main.
@@ -119,8 +122,11 @@ pub struct UniqueRow {
     pub field: String,
     /// The value's JSON text.
     pub value: String,
-    /// None: nobody holds it any more.
-    pub id: Option<ThingId>,
+    pub id: ThingId,
+    /// The version with which it got the value, or with which it gave it back.
+    pub version: u64,
+    /// False: given back.
+    pub held: bool,
 }
 
 /// How much a call survives (spec DUR-1).

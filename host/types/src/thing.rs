@@ -119,7 +119,8 @@ fn percent_encode(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
     Ok(())
 }
 
-fn percent_decode(text: &str) -> Option<String> {
+/// What a percent-encoded text says; None when it is malformed, or no UTF-8 once it is decoded.
+pub fn percent_decode(text: &str) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

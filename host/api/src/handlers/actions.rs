@@ -185,7 +185,7 @@ async fn accept(
 }
 
 /// Around the result as it is: it was checked when the guest gave it.
-fn completed(result: &Json, action: Id, duration_us: u64) -> Result<Response, Problem> {
+pub(crate) fn completed(result: &Json, action: Id, duration_us: u64) -> Result<Response, Problem> {
     use std::fmt::Write;
     let (ms, rest) = (duration_us / 1000, duration_us % 1000);
     let mut body = String::with_capacity(result.as_str().len() + 112);

@@ -14,7 +14,7 @@ use types::{ActionStatus, Durability};
 #[utoipa::path(
     get, path = "/api/actions-log", tag = "actions",
     params(
-        ("verb" = Option<String>, Query), ("target" = Option<String>, Query, description = "Like `Function/pay`"),
+        ("verb" = Option<String>, Query, description = "In any of its forms"), ("target" = Option<String>, Query, description = "Like `Function/pay`"),
         ("status" = Option<String>, Query), ("actor" = Option<String>, Query),
         ("durability" = Option<String>, Query, description = "`send`, `try` or `do`"),
         ("since" = Option<String>, Query, description = "RFC 3339, inclusive"),
@@ -30,7 +30,10 @@ pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Respons
     let limit = fields.limit(limits::PAGE_MAX)?;
     let statuses = ActionStatus::ALL.map(ActionStatus::as_str).join(", ");
     let filter = ActionFilter {
-        verb: fields.text("verb"),
+        verb: match fields.text("verb") {
+            Some(verb) => Some(scope.object.action_form(&verb).await?),
+            None => None,
+        },
         target: fields.text("target"),
         status: fields.with("status", &format!("one of {statuses}"), ActionStatus::parse)?,
         actor: fields.text("actor"),

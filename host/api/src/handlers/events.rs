@@ -13,7 +13,8 @@ use runtime::EventFilter;
     get, path = "/api/events", tag = "events",
     params(
         ("after" = Option<u64>, Query, description = "A sequence number; 0 unless given"),
-        ("verb" = Option<String>, Query), ("source" = Option<String>, Query, description = "Like `Function/pay`"),
+        ("verb" = Option<String>, Query, description = "In any of its forms"),
+        ("source" = Option<String>, Query, description = "Like `Function/pay`, or its URL"),
         ("limit" = Option<u32>, Query, description = "1 to 100; 20 unless given"),
     ),
     responses((status = 200, description = "Oldest first; `next` is the `after` of the next page", body = Page<EventView>))
@@ -27,7 +28,7 @@ pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Respons
         source: fields.text("source"),
         limit,
     };
-    let page = scope.object.events(&caller, &filter).await?;
-    let data = page.items.into_iter().map(|row| EventView::of(&scope, row)).collect();
+    let page = scope.object.events_shown(&caller, &filter).await?;
+    let data = page.items.into_iter().map(|shown| EventView::of(&scope, shown)).collect();
     Ok(json(&Page { data, next: page.next.map(|sequence| sequence.to_string()) }))
 }

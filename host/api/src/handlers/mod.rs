@@ -2,15 +2,24 @@
 
 pub(crate) mod actions;
 pub(crate) mod actions_log;
+pub(crate) mod branches;
+pub(crate) mod checkout;
 pub(crate) mod events;
+pub(crate) mod events_stream;
 pub(crate) mod functions;
 pub(crate) mod index;
 pub(crate) mod keys;
 pub(crate) mod logs;
+pub(crate) mod nouns;
+pub(crate) mod merge;
 pub(crate) mod objects;
 pub(crate) mod secrets;
+pub(crate) mod self_;
 pub(crate) mod status;
+pub(crate) mod things;
+pub(crate) mod undo;
 mod upload;
+pub(crate) mod verbs;
 
 use crate::problem::Problem;
 use axum::RequestPartsExt;

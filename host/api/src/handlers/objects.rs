@@ -1,20 +1,23 @@
-//! The durable objects below this one.
+//! Other durable objects, and what they are to this one (spec 2.7).
 
 use crate::app::Shared;
 use crate::body;
 use crate::caller::Who;
+use crate::handlers::Segment;
 use crate::problem::Problem;
+use crate::query::Fields;
 use crate::views::{ErrorBody, ObjectView, Page, json, json_at};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::StatusCode;
+use http::{StatusCode, Uri};
+use runtime::RelationWanted;
 use serde::Deserialize;
-use types::Namespace;
+use types::{Namespace, ObjectRelation};
 use utoipa::ToSchema;
 
 #[utoipa::path(
     get, path = "/api/objects", tag = "objects",
-    responses((status = 200, description = "The children of this object", body = Page<ObjectView>))
+    responses((status = 200, description = "This object's parent, its children, and what else it knows", body = Page<ObjectView>))
 )]
 pub(crate) async fn list(Who { scope, caller }: Who) -> Result<Response, Problem> {
     let objects = scope.object.objects(&caller).await?;
@@ -27,7 +30,7 @@ pub(crate) struct ObjectRequest {
     /// Its URL, unique on the installation.
     #[schema(example = "https://crm.example/acme")]
     ns: String,
-    /// One word; `App` unless given.
+    /// `Business`, `App`, `Site`, …; `App` unless given.
     class: Option<String>,
 }
 
@@ -51,4 +54,62 @@ pub(crate) async fn create(
     let class = wanted.class.unwrap_or_else(|| "App".to_owned());
     let row = scope.object.create_object(&caller, namespace, class).await?;
     json_at(StatusCode::CREATED, Some(row.namespace.clone().as_str()), &ObjectView::of(row))
+}
+
+#[utoipa::path(
+    get, path = "/api/objects/{ns}", tag = "objects",
+    params(("ns" = String, Path, description = "Its URL, percent-encoded")),
+    responses(
+        (status = 200, description = "What this object has of it", body = ObjectView),
+        (status = 404, description = "It knows none", body = ErrorBody),
+    )
+)]
+pub(crate) async fn show(Who { scope, caller }: Who, ns: Segment, uri: Uri) -> Result<Response, Problem> {
+    Fields::read(&uri, &[])?;
+    Ok(json(&ObjectView::of(scope.object.object_named(&caller, &named(&ns)?).await?)))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RelationRequest {
+    /// `parent`, `child`, `follower`, `shard` or `reference`.
+    #[schema(value_type = String, example = "follower")]
+    relation: ObjectRelation,
+    /// What of a shard's things is hashed.
+    shard_key: Option<String>,
+    shard_index: Option<u32>,
+}
+
+#[utoipa::path(
+    put, path = "/api/objects/{ns}", tag = "objects", request_body = RelationRequest,
+    params(("ns" = String, Path, description = "Its URL, percent-encoded")),
+    responses(
+        (status = 200, description = "It was known, and is this now", body = ObjectView),
+        (status = 201, description = "It was not known", body = ObjectView),
+        (status = 403, description = "The key is not of an object above all that change", body = ErrorBody),
+        (status = 404, description = "There is no such object on this server", body = ErrorBody),
+        (status = 409, description = "A cycle, or it is this object's parent or child", body = ErrorBody),
+        (status = 422, description = "No relation", body = ErrorBody),
+    )
+)]
+pub(crate) async fn relate(
+    State(app): State<Shared>,
+    Who { scope, caller }: Who,
+    ns: Segment,
+    request: Request,
+) -> Result<Response, Problem> {
+    let namespace = Namespace::parse(&ns.0).map_err(|e| Problem::validation(e.to_string()))?;
+    let (parts, body) = request.into_parts();
+    let wanted: RelationRequest =
+        body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
+    let RelationRequest { relation, shard_key, shard_index } = wanted;
+    let wanted = RelationWanted { relation, shard_key, shard_index };
+    let (row, created) = scope.object.relate_object(&caller, &namespace, wanted).await?;
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    json_at(status, None, &ObjectView::of(row))
+}
+
+/// Nothing is known under what is no namespace.
+fn named(ns: &Segment) -> Result<Namespace, Problem> {
+    Namespace::parse(&ns.0).map_err(|e| Problem::not_found(e.to_string()))
 }

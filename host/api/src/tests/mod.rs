@@ -1,11 +1,13 @@
 //! The router over a real node with a scripted executor: HTTP in, HTTP out.
 
+mod branches;
 mod functions;
 mod hostile;
 mod invoke;
 mod objects;
 mod routes;
 mod sockets;
+mod things;
 
 use crate::Config;
 use axum::Router;
@@ -69,12 +71,22 @@ impl Server {
     }
 
     async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let server = Self::empty_with(change).await;
+        let root = server.test.root().await.unwrap();
+        for name in ["echo", "talk", "hang", "fault"] {
+            server.test.deploy(&root, name, &format!("scripted:{name}")).await.unwrap();
+        }
+        server
+    }
+
+    /// Without functions: the first thing is version 1.
+    async fn empty() -> Self {
+        Self::empty_with(|_| {}).await
+    }
+
+    async fn empty_with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let test = TestNode::open(&dir.path().join("data"), executor()).await.unwrap();
-        let root = test.root().await.unwrap();
-        for name in ["echo", "talk", "hang", "fault"] {
-            test.deploy(&root, name, &format!("scripted:{name}")).await.unwrap();
-        }
         let mut config = Config::standard(dir.path().to_owned());
         change(&mut config);
         let router = crate::router(test.node.clone(), config.clone());
@@ -100,6 +112,18 @@ impl Server {
 
     async fn call(&self, method: &str, uri: &str, json: &str) -> Answer {
         let request = self.request(method, uri).header("content-type", "application/json");
+        self.send(request.body(Body::from(json.to_owned())).unwrap()).await
+    }
+
+    /// With more headers; an empty body is none.
+    async fn ask(&self, method: &str, uri: &str, headers: &[(&str, &str)], json: &str) -> Answer {
+        let mut request = self.request(method, uri);
+        if !json.is_empty() && headers.iter().all(|(name, _)| *name != "content-type") {
+            request = request.header("content-type", "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         self.send(request.body(Body::from(json.to_owned())).unwrap()).await
     }
 }

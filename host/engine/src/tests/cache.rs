@@ -72,6 +72,32 @@ fn a_file_cannot_stand_in_for_another_one() {
     assert!(inner.disk.load(&inner.wasmtime, &one.hash).is_some());
 }
 
+/// What is mapped is trusted for as long as it is mapped, so nobody else may write there.
+#[test]
+fn the_folder_of_compiled_components_is_the_hosts_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    let file = bench.code(guests::ECHO);
+    bench.engine.prepare(&file).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&bench.dir.path().join("cache")), 0o700);
+    assert_eq!(mode(&bench.cached(&file)), 0o600);
+}
+
+/// A component that runs is mapped from its file; the file may go meanwhile.
+#[tokio::test]
+async fn a_loaded_component_outlives_its_file_in_the_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Bench::with(|config| config.cache_dir = dir.path().to_owned());
+    let file = first.code(guests::ECHO);
+    first.engine.prepare(&file).unwrap();
+    let second = Bench::with(|config| config.cache_dir = dir.path().to_owned());
+    second.engine.prepare(&file).unwrap();
+    std::fs::remove_dir_all(dir.path()).unwrap();
+    let outcome = second.run(job(&file, r#"{"still":"here"}"#)).await;
+    assert_eq!(outcome.result.unwrap().as_str(), r#"{"still":"here"}"#);
+}
+
 #[test]
 fn the_disk_cache_keeps_to_its_size_and_drops_the_oldest() {
     let bench = Bench::with(|config| config.cache_disk_bytes_max = 1);

@@ -104,6 +104,10 @@ impl Fields {
                 }
             }
         }
+        if fields.iter().filter(|f: &&Field| f.pattern.is_some()).count() > json::PATTERNS_MAX {
+            let message = format!("a schema has at most {} patterns", json::PATTERNS_MAX);
+            errors.push(FieldError::new("schema", "pattern", message));
+        }
         if !errors.is_empty() {
             return Err(errors);
         }

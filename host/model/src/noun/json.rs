@@ -6,7 +6,7 @@
 use super::is_noun;
 use super::recursion;
 use super::schema::{COLUMNS, Columns, Direction, Marks, Relation, VIOLATIONS_MAX};
-use crate::{FieldError, kind_name, path, quote};
+use crate::{FieldError, kind_name, nodes, path, quote};
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::paths::LocationSegment;
 use serde_json::{Map, Value};
@@ -17,8 +17,14 @@ const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// A message that another crate wrote, in bytes.
 const MESSAGE_BYTES_MAX: usize = 300;
 
-/// One compiled pattern, in bytes.
-const PATTERN_BYTES_MAX: usize = 1024 * 1024;
+/// Failures of alternatives that one check may hold in memory (some hundred bytes each) to tell them.
+const REMEMBERED_MAX: usize = 200_000;
+
+/// One compiled pattern, in bytes: room for Unicode classes, not for thousands of them.
+const PATTERN_BYTES_MAX: usize = 256 * 1024;
+
+/// Patterns of one schema, which its compiled form keeps all.
+pub(super) const PATTERNS_MAX: usize = 100;
 
 pub(super) const NO_FIELD: &str = "is no field of this noun, which accepts no others";
 
@@ -30,6 +36,7 @@ pub(super) struct JsonSchema {
     validator: jsonschema::Validator,
     /// The columns it speaks of as of fields.
     columns: Vec<&'static str>,
+    cost: recursion::Cost,
 }
 
 impl JsonSchema {
@@ -40,8 +47,11 @@ impl JsonSchema {
         {
             return fail("$schema", format!("the dialect is {DRAFT}, or is left out"));
         }
-        recursion::check(given).map_err(|message| vec![FieldError::new("schema", "$ref", message)])?;
+        let cost = recursion::check(given).map_err(|message| vec![FieldError::new("schema", "$ref", message)])?;
         let mut errors = Vec::new();
+        if count_patterns(given) > PATTERNS_MAX {
+            return fail("pattern", format!("a schema has at most {PATTERNS_MAX} patterns"));
+        }
         let found = find_marks(given, &mut Vec::new(), marks, &mut errors);
         if found < count_marks(given) {
             let message = "secret, unique and searchable stand on properties (the first two levels down: of properties and \
@@ -60,11 +70,15 @@ impl JsonSchema {
                 return Err(vec![FieldError::new(place, "schema", message)]);
             }
         };
+        let errors = wrong_defaults(&validator, marks);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
         let mentions = |column: &str| {
             given.get("properties").and_then(|p| p.get(column)).is_some()
                 || given.get("required").and_then(Value::as_array).is_some_and(|all| all.iter().any(|v| v == column))
         };
-        Ok(Self { validator, columns: COLUMNS.into_iter().filter(|column| mentions(column)).collect() })
+        Ok(Self { validator, cost, columns: COLUMNS.into_iter().filter(|column| mentions(column)).collect() })
     }
 
     pub(super) fn validate(&self, columns: Columns<'_>, data: &Value) -> Vec<FieldError> {
@@ -81,6 +95,12 @@ impl JsonSchema {
     }
 
     fn problems(&self, data: &Value) -> Vec<FieldError> {
+        if self.cost.alternatives && self.cost.applied.saturating_mul(nodes(data)) > REMEMBERED_MAX {
+            let message =
+                "does not satisfy the schema, which has too many alternatives to say where in data this large";
+            let valid = self.validator.is_valid(data);
+            return if valid { Vec::new() } else { vec![FieldError::new("", "schema", message)] };
+        }
         self.validator.iter_errors(data).take(VIOLATIONS_MAX).flat_map(|error| problem(&error)).collect()
     }
 }
@@ -217,6 +237,37 @@ fn relation(field: &str, property: &Value, marks: &mut Marks, errors: &mut Vec<F
             let message = format!("reference is a noun, not {}", quote(&reference.to_string()));
             errors.push(FieldError::new(format!("schema.{}", path::write([field])), "reference", message));
         }
+    }
+}
+
+/// Of what is wrong with a thing that has the defaults alone, what is about them.
+fn wrong_defaults(validator: &jsonschema::Validator, marks: &Marks) -> Vec<FieldError> {
+    if marks.defaults.is_empty() {
+        return Vec::new();
+    }
+    let defaults = Value::Object(marks.defaults.iter().cloned().collect());
+    let about = |error: &jsonschema::ValidationError<'_>| !error.instance_path().as_str().is_empty();
+    let wrong = validator.iter_errors(&defaults).filter(about).take(VIOLATIONS_MAX).flat_map(|error| problem(&error));
+    wrong
+        .map(|error| {
+            let message = format!("the default does not fit the field: it {}", error.message);
+            FieldError::new(format!("schema.{}", error.field), "default", message)
+        })
+        .collect()
+}
+
+fn count_patterns(schema: &Value) -> usize {
+    match schema {
+        Value::Array(items) => items.iter().map(count_patterns).sum(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| match (key.as_str(), value) {
+                ("pattern", Value::String(_)) => 1,
+                ("patternProperties", Value::Object(by_pattern)) => by_pattern.len() + count_patterns(value),
+                (_, value) => count_patterns(value),
+            })
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
 }
 

@@ -42,6 +42,7 @@ impl Step<'_> {
 struct Walk<'a> {
     root: &'a Value,
     applied: usize,
+    alternatives: bool,
     levels: usize,
     /// The steps from the root's value to the one being walked.
     steps: Vec<Step<'a>>,
@@ -51,10 +52,26 @@ struct Walk<'a> {
     returns: Vec<Vec<Step<'a>>>,
 }
 
-/// Whether every check against the schema ends soon; else what is wrong with it.
-pub(super) fn check(schema: &Value) -> Result<(), String> {
-    let mut walk =
-        Walk { root: schema, applied: 0, levels: 0, steps: Vec::new(), inside: Vec::new(), returns: Vec::new() };
+/// What a check against a schema costs at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cost {
+    /// Subschemas that may be applied to one value.
+    pub(super) applied: usize,
+    /// Whether there are alternatives (`anyOf`, `oneOf`), of which the validator remembers every failure of each.
+    pub(super) alternatives: bool,
+}
+
+/// The cost of a schema every check against which ends soon; else what is wrong with it.
+pub(super) fn check(schema: &Value) -> Result<Cost, String> {
+    let mut walk = Walk {
+        root: schema,
+        applied: 0,
+        alternatives: false,
+        levels: 0,
+        steps: Vec::new(),
+        inside: Vec::new(),
+        returns: Vec::new(),
+    };
     walk.schema(schema)?;
     for (at, a) in walk.returns.iter().enumerate() {
         for b in walk.returns.iter().skip(at + 1) {
@@ -68,7 +85,7 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
             }
         }
     }
-    Ok(())
+    Ok(Cost { applied: walk.applied, alternatives: walk.alternatives })
 }
 
 impl<'a> Walk<'a> {
@@ -98,7 +115,11 @@ impl<'a> Walk<'a> {
                 Err(format!("{key} is not supported: refer by $ref to a part of the schema, such as #/$defs/address"))
             }
             "$id" if self.inside.len() > 1 => Err("only the outermost schema has an $id".to_owned()),
-            "allOf" | "anyOf" | "oneOf" => self.list(value),
+            "allOf" => self.list(value),
+            "anyOf" | "oneOf" => {
+                self.alternatives = true;
+                self.list(value)
+            }
             "not" | "if" | "then" | "else" => self.schema(value),
             "dependentSchemas" => self.by_name(value, |_| None),
             "properties" => self.by_name(value, |name| Some(Step::Property(name))),

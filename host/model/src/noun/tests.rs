@@ -352,6 +352,34 @@ fn a_schema_whose_check_might_not_end_is_refused() {
 }
 
 #[test]
+fn patterns_are_few_and_small_in_either_notation() {
+    let fields =
+        |n: usize| (0..n).map(|n| (format!("f{n}"), json!({"type":"string","pattern":"^a"}))).collect::<Map<_, _>>();
+    assert_eq!(refused(Value::Object(fields(json::PATTERNS_MAX + 1))), ["schema pattern"]);
+    assert_eq!(refused(json!({ "properties": fields(json::PATTERNS_MAX + 1) })), ["schema pattern"]);
+    schema(Value::Object(fields(json::PATTERNS_MAX)));
+    schema(json!({ "properties": fields(json::PATTERNS_MAX) }));
+    let email = r"^[\w.+-]+@[\w-]+\.[\w.]+$";
+    schema(json!({"e":{"type":"string","pattern":email}}));
+    assert_eq!(refused(json!({"e":{"type":"string","pattern":r"\p{L}{1000}"}})), ["schema.e pattern"]);
+    assert_eq!(refused(json!({"e":{"type":"string","pattern":"(?=a)b"}})), ["schema.e pattern"]);
+    assert_eq!(
+        Schema::compile(&json!({"properties":{"e":{"pattern":r"\p{L}{1000}"}}})).map(drop).map_err(|e| e.len()),
+        Err(1)
+    );
+}
+
+#[test]
+fn a_default_that_its_own_json_schema_refuses_is_refused() {
+    assert_eq!(
+        refused(
+            json!({"required":["x"],"properties":{"a":{"type":"string","default":5},"b":{"type":"number","default":5}}})
+        ),
+        ["schema.a default"]
+    );
+}
+
+#[test]
 fn a_schema_is_shared_between_threads() {
     fn shared<T: Send + Sync>(_: &T) {}
     shared(&schema(json!({"a":{"type":"string","pattern":"x"}})));
@@ -363,6 +391,10 @@ fn hostile_data_is_answered_with_a_bounded_list() {
     for given in [json!({"l":"string[]"}), json!({"properties":{"l":{"items":{"type":"string"}}}})] {
         assert_eq!(schema(given).validate(&json!({ "l": wide })).len(), VIOLATIONS_MAX);
     }
+    let branches: Vec<_> = (0..300).map(|_| json!({"properties":{"l":{"items":{"type":"string"}}}})).collect();
+    let found = schema(json!({ "anyOf": branches })).validate(&json!({ "l": wide }));
+    assert_eq!(told(&found), [" schema"]);
+    assert_eq!(told(&schema(json!({"anyOf":branches})).validate(&json!({"l":[1]}))), [" anyOf"]);
     let keys = Value::Object((0..50_000).map(|n| (n.to_string(), json!(1))).collect::<Map<_, _>>());
     for given in [json!({"additionalProperties":false}), json!({"type":"object","additionalProperties":false})] {
         let found = schema(given).validate(&keys);
@@ -371,4 +403,14 @@ fn hostile_data_is_answered_with_a_bounded_list() {
     let number: Value = serde_json::from_str(&format!("{{\"n\":1e{}}}", "9".repeat(400))).expect("JSON");
     let s = schema(json!({"properties":{"n":{"type":"integer","maximum":5,"multipleOf":2}}}));
     assert!(s.validate(&number).len() <= 3);
+}
+
+#[test]
+fn words_of_routes_mean_no_noun_as_they_are_spelt() {
+    for route in ["accounts", "events", "search", "searches", "webhook", "workflows", "functions", "merge"] {
+        assert!(super::is_route(route), "{route}");
+    }
+    for noun in ["Account", "Accounts", "account", "startups", "Search", ""] {
+        assert!(!super::is_route(noun), "{noun}");
+    }
 }

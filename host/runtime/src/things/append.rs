@@ -36,11 +36,13 @@ pub(crate) struct Doing<'a> {
     pub(crate) idempotency_key: Option<String>,
     /// Several versions can come of one action.
     pub(crate) action: Option<Id>,
+    /// The invocation that did it, when one did.
+    pub(crate) parent: Option<Id>,
 }
 
 impl<'a> Doing<'a> {
     pub(crate) fn new(verb: &'a str, event: &'a str) -> Self {
-        Self { verb, event: Some(event), options: empty(), idempotency_key: None, action: None }
+        Self { verb, event: Some(event), options: empty(), idempotency_key: None, action: None, parent: None }
     }
 }
 
@@ -117,7 +119,7 @@ impl Scene {
             attempts: 1,
             idempotency_key: doing.idempotency_key,
             request_id: Some(self.caller.request_id.to_string()),
-            parent: None,
+            parent: doing.parent,
             created_at: at,
             started_at: Some(at),
             completed_at: Some(at),
@@ -149,7 +151,7 @@ impl Scene {
             attempts: 1,
             idempotency_key: doing.idempotency_key,
             request_id: Some(self.caller.request_id.to_string()),
-            parent: None,
+            parent: doing.parent,
             created_at: at,
             started_at: Some(at),
             completed_at: Some(at),
@@ -161,6 +163,24 @@ impl Scene {
             write_event(turn, event, id, at).map_err(|e| fault_of(&e))?;
         }
         Ok(id)
+    }
+}
+
+impl Scene {
+    /// The only things that can be written on this branch; None: all.
+    pub(crate) fn only_things(&self, turn: &Turn<'_>) -> Result<Option<Vec<ThingKey>>, Fault> {
+        let Some(name) = &self.branch else { return Ok(None) };
+        Ok(turn.branch(name).map_err(|e| fault_of(&e))?.and_then(|row| row.things))
+    }
+
+    /// A branch of listed things takes no others.
+    pub(crate) fn refuse_outside_branch(&self, turn: &Turn<'_>, key: &ThingKey) -> Result<(), Fault> {
+        if self.only_things(turn)?.is_none_or(|things| things.contains(key)) {
+            return Ok(());
+        }
+        let name = self.branch.as_ref().map_or("main", BranchName::as_str);
+        let message = format!("{key} is not on the branch {name}, which was made for a list of things");
+        Err(Fault::conflict("NOT_ON_BRANCH", message))
     }
 }
 

@@ -76,6 +76,7 @@ impl Object {
                 name: wanted.name.clone(),
                 parent: line.branch().cloned(),
                 base: line.newest_version().min(turn.next_version() - 1),
+                since: turn.next_version() - 1,
                 forked_from,
                 things: wanted.things,
                 created_at: turn.at(),
@@ -98,9 +99,7 @@ impl Object {
         caller.may("branches", "read")?;
         self.look(|store| {
             let fault = |e: store::Error| fault_of(&e);
-            let head = store.main_head().map_err(fault)?;
-            let mut shown =
-                vec![BranchShown { name: "main".to_owned(), row: None, base: 0, head, ahead: 0, behind: 0 }];
+            let mut shown = vec![show_main(store)?];
             let mut after: Option<BranchName> = None;
             loop {
                 let page = store.branches(after.as_ref(), PAGE_MAX).map_err(fault)?;
@@ -117,9 +116,10 @@ impl Object {
     }
 
     /// One branch; None is main.
-    pub async fn branch_named(&self, caller: &Caller, name: &BranchName) -> Result<BranchShown, Fault> {
+    pub async fn branch_named(&self, caller: &Caller, name: Option<&BranchName>) -> Result<BranchShown, Fault> {
         caller.may("branches", "read")?;
         self.look(|store| {
+            let Some(name) = name else { return show_main(store) };
             let row = store.branch(name).map_err(|e| fault_of(&e))?.filter(|row| !row.deleted);
             show(store, row.ok_or_else(|| unknown(name))?)
         })
@@ -149,8 +149,8 @@ impl Object {
         .await
     }
 
-    /// What a session may see: the state is looked up once, so that a ref nobody has is refused here.
-    pub async fn check_out(&self, caller: &Caller, to: &Ref) -> Result<(), Fault> {
+    /// Whether there is a state of the whole object that a ref names.
+    pub(crate) async fn find_state(&self, caller: &Caller, to: &Ref) -> Result<(), Fault> {
         caller.may("branches", "read")?;
         let view = View { checkout: to.clone(), at: Ref::Head };
         self.look(|store| view.line(store).map(|_| ())).await
@@ -188,6 +188,11 @@ fn forked_from(from: &View) -> String {
         Ref::Head => "main".to_owned(),
         named => named.to_string(),
     }
+}
+
+fn show_main(reader: &Reader) -> Result<BranchShown, Fault> {
+    let head = reader.main_head().map_err(|e| fault_of(&e))?;
+    Ok(BranchShown { name: "main".to_owned(), row: None, base: 0, head, ahead: 0, behind: 0 })
 }
 
 fn show(reader: &Reader, row: BranchRow) -> Result<BranchShown, Fault> {

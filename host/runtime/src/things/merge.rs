@@ -2,20 +2,25 @@
 
 use super::append::{Doing, Next, Scene};
 use super::branches::end_branch;
-use super::nouns::Nouns;
+use super::nouns::{NounEntry, Nouns};
 use super::read::content_of;
+use super::uniques::value_at;
 use super::view::{View, line_of};
 use crate::Caller;
 use crate::object::{Object, fault_of};
 use model::Content;
 use model::merge::{Conflict, ConflictKind, Decide, Outcome, Resolution, Strategy, three_way};
-use serde_json::json;
+use model::noun::{NounDef, Schema};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use store::{Line, PAGE_MAX, Reader, Turn};
-use types::{BranchName, Fault, Id, Json, MergeRow, Row, ThingKey, ThingRow};
+use types::{BranchName, Fault, Id, Json, MergeRow, Noun, Row, ThingKey, ThingRow};
 
 /// Things that one merge looks at: all of it is one transaction.
 const THINGS_MAX: usize = 20_000;
+/// The data of the things that one merge changes, before and after.
+const BYTES_MAX: usize = 64 << 20;
 /// Things with conflicts that are told.
 const CONFLICTS_TOLD_MAX: usize = 1_000;
 /// Versions that the event of a merge names; the answer names all.
@@ -89,6 +94,8 @@ struct Lines {
     ancestor: Line,
     /// What the source wrote at or before this was taken by the target already; 0: it never merged.
     taken: u64,
+    /// The last merge between the two in either direction; 0: there was none.
+    met: u64,
 }
 
 impl Lines {
@@ -100,12 +107,32 @@ impl Lines {
         let at = |merge: Option<MergeRow>| merge.map_or(0, |merge| merge.at);
         let taken = at(reader.last_merge(source, target).map_err(fault)?);
         let given = at(reader.last_merge(target, source).map_err(fault)?);
-        let ancestor = match taken.cmp(&given) {
-            std::cmp::Ordering::Greater => theirs.clone().through(taken),
-            std::cmp::Ordering::Less => ours.clone().through(given),
-            std::cmp::Ordering::Equal => theirs.common(&ours).ok_or_else(Fault::internal)?,
+        let ancestor = if taken == 0 && given == 0 {
+            theirs.common(&ours).ok_or_else(Fault::internal)?
+        } else if taken >= given {
+            theirs.clone().through(taken)
+        } else {
+            ours.clone().through(given)
         };
-        Ok(Self { source: theirs, target: ours, ancestor, taken })
+        Ok(Self { source: theirs, target: ours, ancestor, taken, met: taken.max(given) })
+    }
+
+    /// Whether nothing was written on the target since the common state.
+    fn is_target_untouched(&self, reader: &Reader) -> Result<bool, Fault> {
+        for span in self.target.beyond(&self.ancestor, self.met) {
+            let newest = match &span.branch {
+                None if span.is_whole => reader.main_head().map_err(|e| fault_of(&e))?,
+                Some(branch) if span.is_whole => reader.branch_head(branch).map_err(|e| fault_of(&e))?.unwrap_or(0),
+                branch => {
+                    let page = reader.written_on(branch.as_ref(), span.after, span.through, 1);
+                    page.map_err(|e| fault_of(&e))?.items.first().map_or(0, |(version, _)| *version)
+                }
+            };
+            if newest > span.after {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Every thing that the source may have changed since: what was written on it, and on what it stands on down to
@@ -157,6 +184,15 @@ fn refuse_too_many(things: usize) -> Result<(), Fault> {
     Err(Fault::limit("MERGE_LIMIT", message))
 }
 
+fn refuse_too_large(bytes: usize) -> Result<(), Fault> {
+    if bytes <= BYTES_MAX {
+        return Ok(());
+    }
+    let message =
+        format!("the things to be merged have more than {BYTES_MAX} bytes; that is more than one transaction takes");
+    Err(Fault::limit("MERGE_LIMIT", message))
+}
+
 fn name_of(branch: Option<&BranchName>) -> &str {
     branch.map_or("main", BranchName::as_str)
 }
@@ -177,22 +213,28 @@ struct Step {
 
 impl Merger<'_> {
     fn run(self, turn: &mut Turn<'_>) -> Result<Merged, Fault> {
-        let keys = self.lines.changed(turn)?;
-        let mut steps = Vec::new();
-        let mut conflicts = Vec::new();
-        let mut fast_forward = true;
+        let mut keys = self.lines.changed(turn)?;
+        if let Some(things) = self.scene.only_things(turn)? {
+            keys.retain(|key| things.contains(key));
+        }
+        let is_news = !keys.is_empty();
+        let (mut steps, mut conflicts, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let fast_forward = self.lines.is_target_untouched(turn)?;
         for key in keys {
             let newest = |line: &Line| turn.newest(line, &key).map_err(|e| fault_of(&e));
             let (base, ours, theirs) =
                 (newest(&self.lines.ancestor)?, newest(&self.lines.target)?, newest(&self.lines.source)?);
             let content = |row: &Option<ThingRow>| row.as_ref().filter(|row| !row.deleted).map(content_of);
             let (b, o, t) = (content(&base), content(&ours), content(&theirs));
-            fast_forward &= b == o;
             let decide =
                 Decide { strategy: self.wanted.strategy, resolution: self.wanted.resolutions.get(&key).cloned() };
             match three_way(b.as_ref(), o.as_ref(), t.as_ref(), &decide) {
                 Outcome::Keep => {}
-                Outcome::Take(after) => steps.push(Step { key, before: ours, after }),
+                Outcome::Take(after) => {
+                    bytes += [&ours, &theirs].into_iter().flatten().map(|row| row.data.as_str().len()).sum::<usize>();
+                    refuse_too_large(bytes)?;
+                    steps.push(Step { key, before: ours, after });
+                }
                 Outcome::Conflicts(found) => conflicts.push(ThingConflicts { key, conflicts: found }),
             }
         }
@@ -206,51 +248,39 @@ impl Merger<'_> {
         if self.wanted.dry_run {
             return Ok(Merged { merged: true, fast_forward, changes, ..Merged::default() });
         }
-        self.write(turn, fast_forward, steps)
+        self.write(turn, fast_forward, steps, is_news)
     }
 
-    /// What the merged things would break: their schemas, and values that must be unique.
+    /// What the merged things would break: their schemas as they are after the merge, and values that must be unique.
     fn broken_rules(&self, turn: &Turn<'_>, steps: &[Step]) -> Result<Vec<ThingConflicts>, Fault> {
         let mut found = Vec::new();
-        let mut values: BTreeMap<(String, String, String), ThingKey> = BTreeMap::new();
+        let changing: BTreeSet<&ThingKey> = steps.iter().map(|step| &step.key).collect();
+        let mut values: BTreeMap<(&Noun, String, String), &ThingKey> = BTreeMap::new();
+        let (nouns, bad_nouns) = merged_nouns(steps);
+        found.extend(bad_nouns.into_iter().map(|step| broken_fields(step, vec!["schema".to_owned()])));
         for step in steps {
-            let (Some(content), Some(noun)) = (&step.after, self.nouns.entry(turn, &self.scene.line, &step.key.noun)?)
-            else {
-                continue;
+            let Some(content) = &step.after else { continue };
+            let noun = match nouns.get(step.key.noun.as_str()) {
+                Some(merged) => merged.clone(),
+                None => self.nouns.entry(turn, &self.scene.line, &step.key.noun)?,
             };
-            let Some(schema) = &noun.schema else { continue };
+            let Some(schema) = noun.as_ref().and_then(|noun| noun.schema.as_ref()) else { continue };
             let columns = model::noun::Columns { id: Some(step.key.id.as_str()), name: content.name.as_deref() };
             let mut broken: Vec<String> =
                 schema.validate_with(columns, &content.data).into_iter().map(|error| error.field).collect();
             for field in schema.unique_fields() {
-                let Some(value) = content.data.get(field).filter(|value| !value.is_null()) else { continue };
-                let place = (step.key.noun.to_string(), field.clone(), value.to_string());
-                if values.insert(place, step.key.clone()).is_some() {
+                let Some(value) = value_at(content, field) else { continue };
+                let holder = self.scene.holder(turn, &step.key, field, &value)?;
+                // One that changes too gives the value back; if it does not, the two meet in `values`.
+                let is_held = holder.is_some_and(|id| !changing.contains(&ThingKey::new(step.key.noun.clone(), id)));
+                let is_shared = values.insert((&step.key.noun, field.clone(), value), &step.key).is_some();
+                if is_held || is_shared {
                     broken.push(field.clone());
                 }
             }
-            if let Err(fault) = self.scene.refuse_taken(turn, &step.key, &content.data, Some(&noun)) {
-                let still = taken_by_one_that_changes(&fault, steps);
-                if !still {
-                    let details = fault.details.as_ref().map(Json::to_value).unwrap_or_default();
-                    broken.push(details[0]["field"].as_str().unwrap_or_default().to_owned());
-                }
+            if !broken.is_empty() {
+                found.push(broken_fields(step, broken));
             }
-            broken.sort();
-            broken.dedup();
-            if broken.is_empty() {
-                continue;
-            }
-            let theirs = |path: &str| content.data.get(path).cloned();
-            let conflict = |path: String| Conflict {
-                kind: ConflictKind::Constraint,
-                base: None,
-                ours: step.before.as_ref().and_then(|row| row.data.to_value().get(&path).cloned()),
-                theirs: theirs(&path),
-                path,
-            };
-            let conflicts = broken.into_iter().map(conflict).collect();
-            found.push(ThingConflicts { key: step.key.clone(), conflicts });
         }
         Ok(found)
     }
@@ -275,7 +305,7 @@ impl Merger<'_> {
         Ok(merged)
     }
 
-    fn write(self, turn: &mut Turn<'_>, fast_forward: bool, steps: Vec<Step>) -> Result<Merged, Fault> {
+    fn write(self, turn: &mut Turn<'_>, fast_forward: bool, steps: Vec<Step>, is_news: bool) -> Result<Merged, Fault> {
         let fault = |e: store::Error| fault_of(&e);
         let action = Id::new(turn.at(), rand::random());
         let mut versions = Vec::with_capacity(steps.len());
@@ -292,9 +322,15 @@ impl Merger<'_> {
             let (row, _) = self.scene.append(turn, next, doing)?;
             versions.push(row.version);
         }
+        for (step, content) in steps.iter().filter_map(|step| Some((step, step.after.as_ref()?))) {
+            // What a noun's new schema asks of all its things.
+            if let Some(def) = def_of(content).filter(|_| step.key.noun.as_str() == "Noun") {
+                let noun = Noun::parse(&def.noun).map_err(|e| super::name_fault(&e))?;
+                self.scene.index_uniques(turn, &noun, &def)?;
+            }
+        }
         let newest = turn.next_version() - 1;
-        // A merge that found nothing new leaves nothing, so that the same one again is the same.
-        let is_news = !versions.is_empty() || newest > self.lines.taken && self.lines.taken == 0;
+        // Where nothing was new nothing is left, so that the same merge again is the same.
         let mut merged = Merged { merged: true, fast_forward, changes: versions.len(), versions, ..Merged::default() };
         if is_news {
             let row = MergeRow { source: self.wanted.source.clone(), into: self.scene.branch.clone(), at: newest };
@@ -330,8 +366,43 @@ impl Merger<'_> {
     }
 }
 
-/// A value may be taken by a thing that gives it back in the same merge; if it does not, two steps share the value and
-/// that is found there.
-fn taken_by_one_that_changes(fault: &Fault, steps: &[Step]) -> bool {
-    steps.iter().any(|step| fault.message.contains(&format!("is taken by {}/{};", step.key.noun, step.key.id)))
+/// Nouns that the merge changes, as they are after it (None: without a schema), and those whose schema cannot be used.
+fn merged_nouns(steps: &[Step]) -> (BTreeMap<&str, Option<Arc<NounEntry>>>, Vec<&Step>) {
+    let (mut nouns, mut bad) = (BTreeMap::new(), Vec::new());
+    for step in steps.iter().filter(|step| step.key.noun.as_str() == "Noun") {
+        let compiled = step.after.as_ref().map(|content| match def_of(content)?.schema.as_ref().map(Schema::compile) {
+            None => Some(None),
+            Some(Ok(schema)) => Some(Some(schema)),
+            Some(Err(_)) => None,
+        });
+        let entry = match compiled {
+            None => None,
+            Some(Some(schema)) => Some(Arc::new(NounEntry { schema })),
+            Some(None) => {
+                bad.push(step);
+                None
+            }
+        };
+        nouns.insert(step.key.id.as_str(), entry);
+    }
+    (nouns, bad)
+}
+
+fn def_of(content: &Content) -> Option<NounDef> {
+    serde_json::from_value(content.data.clone()).ok()
+}
+
+fn broken_fields(step: &Step, mut fields: Vec<String>) -> ThingConflicts {
+    fields.sort();
+    fields.dedup();
+    let ours = step.before.as_ref().map(|row| row.data.to_value());
+    let value = |data: Option<&Value>, path: &str| data.and_then(|data| data.get(path)).cloned();
+    let conflict = |path: String| Conflict {
+        kind: ConflictKind::Constraint,
+        base: None,
+        ours: value(ours.as_ref(), &path),
+        theirs: value(step.after.as_ref().map(|content| &content.data), &path),
+        path,
+    };
+    ThingConflicts { key: step.key.clone(), conflicts: fields.into_iter().map(conflict).collect() }
 }

@@ -4,21 +4,28 @@
 //! is, `model` says. Reads are of a state: a branch, a version, an instant (`view.rs`).
 //!
 //! Layout: `view` (which state), `read` (one, a list, the history), `write` (one write, or several), `append` (a version
-//! with all that comes with it), `nouns`, `relations`, `branches`, `merge`, `undo`, `show` (what is told of a version).
+//! with all that comes with it), `nouns`, `verbs`, `relations`, `branches`, `merge`, `undo`, `show` (what is told of a version).
 
 mod view;
 pub use view::View;
+pub(crate) use view::line_of;
 mod read;
 pub use read::{Listed, ThingsWanted, VersionShown};
+pub(crate) use read::{list_on, versions_on};
 mod write;
+pub(crate) use write::Writer;
 pub use write::{Change, Expect, Idempotency, Op, PatchOf, Write, Wrote};
 mod append;
 mod nouns;
 mod uniques;
+mod verbs;
 pub use nouns::NounShown;
 pub(crate) use nouns::Nouns;
+pub use verbs::VerbShown;
+pub(crate) use verbs::Verbs;
 mod relations;
 pub use relations::{Direction, EdgeShown};
+pub(crate) use relations::{Ends, edges_on};
 mod branches;
 pub use branches::{BranchShown, BranchWanted};
 mod merge;
@@ -30,13 +37,13 @@ pub use show::Shown;
 use types::{Fault, ThingNameError};
 
 /// Where a name that was refused stood: `details[0].field`.
-pub(crate) fn name_fault(error: &ThingNameError) -> Fault {
+pub fn name_fault(error: &ThingNameError) -> Fault {
     let details = serde_json::json!([{ "field": error.field, "rule": "format", "message": error.to_string() }]);
     Fault::invalid("VALIDATION_FAILED", error.to_string()).with_details(&details)
 }
 
 /// Everything that was wrong with an input, told at once (spec NOU-5).
-pub(crate) fn fields_fault(errors: &[model::FieldError]) -> Fault {
+pub fn fields_fault(errors: &[model::FieldError]) -> Fault {
     let told: Vec<String> = errors
         .iter()
         .map(|e| if e.field.is_empty() { e.message.clone() } else { format!("{}: {}", e.field, e.message) })

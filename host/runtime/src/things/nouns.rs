@@ -17,10 +17,12 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use store::{Deleted, Line, Reader, ThingList};
-use types::{BranchName, Fault, Noun, ThingId, ThingKey, ThingRow};
+use types::{Fault, Noun, ThingId, ThingKey, ThingRow};
 
 /// Nouns of one object, registered and not.
 const NOUNS_MAX: usize = 1_000;
+/// Nouns, registered or not, that are known by the things they have.
+const WRITTEN_MAX: usize = 10_000;
 /// Compiled schemas that an object keeps.
 const COMPILED_MAX: NonZeroUsize = NonZeroUsize::new(256).expect("it is not 0");
 
@@ -97,7 +99,14 @@ impl Nouns {
             return Ok(words.clone());
         }
         let mut words = HashMap::new();
-        for def in all(reader)?.into_iter().map(|(def, _)| def) {
+        let mut defs: Vec<NounDef> = all(reader)?.into_iter().map(|(def, _)| def).collect();
+        // After those of main, whose words go before theirs.
+        for noun in written_nouns(reader)? {
+            if !defs.iter().any(|def| def.noun == noun.as_str()) {
+                defs.push(NounDef::bare(noun.as_str()));
+            }
+        }
+        for def in defs {
             let Ok(noun) = Noun::parse(&def.noun) else { continue };
             for form in [&def.noun, &def.plural] {
                 for word in [form.to_ascii_lowercase(), model::noun::slug(form).to_ascii_lowercase()] {
@@ -138,6 +147,19 @@ fn all(reader: &Reader) -> Result<Vec<(NounDef, Option<u64>)>, Fault> {
         }
     }
     found.sort_by(|a, b| a.0.noun.cmp(&b.0.noun));
+    Ok(found)
+}
+
+/// Nouns that things were ever written of, on whatever branch.
+pub(crate) fn written_nouns(reader: &Reader) -> Result<Vec<Noun>, Fault> {
+    let mut found: Vec<Noun> = Vec::new();
+    while let Some(noun) = reader.noun_after(found.last().map_or("", Noun::as_str)).map_err(|e| fault_of(&e))? {
+        found.push(noun);
+        if found.len() == WRITTEN_MAX {
+            break;
+        }
+    }
+    found.retain(|noun| !PLATFORM_NOUNS.contains(&noun.as_str()));
     Ok(found)
 }
 
@@ -202,6 +224,7 @@ impl Object {
                 let scene = Scene { caller, namespace: inner.namespace.clone(), branch, line };
                 refuse_shared_words(turn, &def)?;
                 let key = thing_of(&noun);
+                scene.refuse_outside_branch(turn, &key)?;
                 let before = turn.newest(&scene.line, &key).map_err(|e| fault_of(&e))?;
                 let created = before.as_ref().is_none_or(|row| row.deleted);
                 let data = serde_json::to_value(&def).map_err(|_| Fault::internal())?;
@@ -233,11 +256,7 @@ impl Object {
             1024,
             move |turn| {
                 let scene = Scene { caller, namespace: inner.namespace.clone(), branch: None, line: Line::main() };
-                let things = turn.tally(&noun).map_err(|e| fault_of(&e))?.unwrap_or(0);
-                if things > 0 {
-                    let message = format!("{noun} has {things} live things; delete them before the noun");
-                    return Err(Fault::conflict("NOUN_IN_USE", message));
-                }
+                refuse_used(turn, &noun)?;
                 let key = thing_of(&noun);
                 let before = turn.newest(&scene.line, &key).map_err(|e| fault_of(&e))?.filter(|row| !row.deleted);
                 let Some(before) = before else {
@@ -361,11 +380,19 @@ fn refuse_shared_words(reader: &Reader, def: &NounDef) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether a branch was meant that has this noun's things.
-pub(crate) fn is_known_on(reader: &Reader, branch: Option<&BranchName>, noun: &Noun) -> Result<bool, Fault> {
-    let fault = |e: store::Error| fault_of(&e);
-    if reader.tally(noun).map_err(fault)?.is_some() {
-        return Ok(true);
+/// A noun that live things have stays (spec NOU-6).
+pub(super) fn refuse_used(reader: &Reader, noun: &Noun) -> Result<(), Fault> {
+    match reader.tally(noun).map_err(|e| fault_of(&e))?.unwrap_or(0) {
+        0 => Ok(()),
+        things => {
+            let message = format!("{noun} has {things} live things; delete them before the noun");
+            Err(Fault::conflict("NOUN_IN_USE", message))
+        }
     }
-    branch.map_or(Ok(false), |branch| reader.has_noun_on(branch, noun).map_err(fault))
+}
+
+/// Whether things of this noun were ever written where a line leads.
+pub(crate) fn is_known_on(reader: &Reader, line: &Line, noun: &Noun) -> Result<bool, Fault> {
+    let fault = |e: store::Error| fault_of(&e);
+    Ok(reader.tally(noun).map_err(fault)?.is_some() || reader.has_noun_on(line, noun).map_err(fault)?)
 }

@@ -1,13 +1,14 @@
 //! Reading: one thing, a list, a history, what differs between two states. Nothing is written by it (spec VER-1).
 
-use super::nouns::is_known_on;
+use super::append::PLATFORM_NOUNS;
+use super::nouns::{Nouns, is_known_on, written_nouns};
 use super::view::View;
 use super::{Shown, fields_fault};
 use crate::Caller;
 use crate::object::{Object, fault_of};
 use model::{Content, FieldError, diff};
-use store::{Deleted, Page, ThingFilter, ThingList, ThingSort};
-use types::{Fault, Id, Noun, ThingId, ThingKey, ThingRow};
+use store::{Deleted, Page, Reader, ThingFilter, ThingList, ThingSort};
+use types::{Fault, FaultKind, Id, Noun, ThingId, ThingKey, ThingRow};
 
 /// How far a list that is not by id can be gone through.
 const OFFSET_MAX: u32 = 100_000;
@@ -88,13 +89,22 @@ impl Object {
     pub async fn things_named(&self, caller: &Caller, id: &ThingId, view: &View) -> Result<Vec<Shown>, Fault> {
         let rows = self
             .look(|store| {
-                let line = view.line(store)?;
-                let mut rows = Vec::new();
-                for (noun, _) in store.tallies().map_err(|e| fault_of(&e))? {
-                    let row = store.newest(&line, &ThingKey::new(noun, id.clone())).map_err(|e| fault_of(&e))?;
-                    rows.extend(row.filter(|row| !row.deleted));
+                let (mut rows, mut gone) = (Vec::new(), None);
+                for noun in written_nouns(store)? {
+                    if PLATFORM_NOUNS.contains(&noun.as_str()) {
+                        continue;
+                    }
+                    match view.find(store, &ThingKey::new(noun, id.clone())) {
+                        Ok(row) => rows.push(row),
+                        Err(fault) if fault.kind == FaultKind::NotFound => {}
+                        Err(fault) if fault.kind == FaultKind::Gone => gone = Some(fault),
+                        Err(fault) => return Err(fault),
+                    }
                 }
-                Ok(rows)
+                match gone {
+                    Some(gone) if rows.is_empty() => Err(gone),
+                    Some(_) | None => Ok(rows),
+                }
             })
             .await?;
         let visible = rows.into_iter().filter(|row| caller.may(row.key.noun.as_str(), "read").is_ok());
@@ -108,31 +118,9 @@ impl Object {
     /// A list of things.
     pub async fn things(&self, caller: &Caller, wanted: ThingsWanted, view: &View) -> Result<Listed, Fault> {
         caller.may(wanted.noun.as_str(), "read")?;
-        let list = list_of(&wanted)?;
-        let (page, total) = self
-            .look(|store| {
-                let line = view.line(store)?;
-                if !is_known_on(store, line.branch(), &wanted.noun)?
-                    && self.inner.nouns.entry(store, &line, &wanted.noun)?.is_none()
-                {
-                    return Err(Fault::not_found("NOUN_NOT_FOUND", format!("there is no noun {}", wanted.noun)));
-                }
-                let page = store.things(&line, &list).map_err(|e| fault_of(&e))?;
-                let total = match store.count_things(&line, &list) {
-                    Ok(total) => Some(total),
-                    Err(store::Error::TooMuch) => None,
-                    Err(error) => return Err(fault_of(&error)),
-                };
-                Ok((page, total))
-            })
-            .await?;
-        let next = match page.items.last().filter(|_| page.is_more) {
-            Some(last) if wanted.sort.is_empty() => Some(format!("i{}", last.key.id)),
-            Some(_) => Some(format!("o{}", list.offset + list.limit)),
-            None => None,
-        };
-        let mut items = Vec::with_capacity(page.items.len());
-        for row in page.items {
+        let (rows, total, next) = self.look(|store| list_on(store, &self.inner.nouns, &wanted, view)).await?;
+        let mut items = Vec::with_capacity(rows.len());
+        for row in rows {
             items.push(self.shown(row).await?);
         }
         Ok(Listed { items, total, next })
@@ -148,29 +136,7 @@ impl Object {
         limit: u32,
     ) -> Result<Page<VersionShown, u64>, Fault> {
         caller.may(key.noun.as_str(), "read")?;
-        self.look(|store| {
-            let fault = |e: store::Error| fault_of(&e);
-            let line = view.line(store)?;
-            // One more: what a version changed is told by the one before it.
-            let page = store.versions(&line, key, before, limit.saturating_add(1)).map_err(fault)?;
-            if page.items.is_empty() && before.is_none() {
-                return Err(super::write::absent(key));
-            }
-            let mut rows = page.items;
-            let extra = if rows.len() > limit as usize { rows.pop() } else { None };
-            let next = extra.as_ref().and(rows.last()).map(|row| row.version);
-            let contents: Vec<Content> = rows.iter().chain(&extra).map(content_of).collect();
-            let mut items = Vec::with_capacity(rows.len());
-            for (at, row) in rows.into_iter().enumerate() {
-                let action = store.action(row.action).map_err(fault)?.map(|action| (action.id, action.verb));
-                let changes = contents
-                    .get(at + 1)
-                    .map_or_else(Vec::new, |before| diff::changes(Some(before), Some(&contents[at])));
-                items.push(VersionShown { row, action, changes });
-            }
-            Ok(Page { items, next })
-        })
-        .await
+        self.look(|store| versions_on(store, key, view, before, limit)).await
     }
 
     /// The operations (RFC 6902) that make one state of a thing into another. A state in which it is absent is refused.
@@ -184,6 +150,80 @@ impl Object {
             Ok(diff::ops(&state(from)?, &state(to)?))
         })
         .await
+    }
+}
+
+/// The rows of a page, how many there are in all (None: too many to count), and the cursor of the next page.
+pub(crate) fn list_on(
+    reader: &Reader,
+    nouns: &Nouns,
+    wanted: &ThingsWanted,
+    view: &View,
+) -> Result<(Vec<ThingRow>, Option<u64>, Option<String>), Fault> {
+    let list = list_of(wanted)?;
+    let line = view.line(reader)?;
+    if !is_known_on(reader, &line, &wanted.noun)? && nouns.entry(reader, &line, &wanted.noun)?.is_none() {
+        return Err(Fault::not_found("NOUN_NOT_FOUND", format!("there is no noun {}", wanted.noun)));
+    }
+    let page = reader.things(&line, &list).map_err(|e| fault_of(&e))?;
+    let total = match reader.count_things(&line, &list) {
+        Ok(total) => Some(total),
+        Err(store::Error::TooMuch) => None,
+        Err(error) => return Err(fault_of(&error)),
+    };
+    let next = match page.items.last().filter(|_| page.is_more) {
+        Some(last) if wanted.sort.is_empty() => Some(format!("i{}", last.key.id)),
+        Some(_) => Some(format!("o{}", list.offset.saturating_add(page.items.len() as u32))),
+        None => None,
+    };
+    Ok((page.items, total, next))
+}
+
+pub(crate) fn versions_on(
+    reader: &Reader,
+    key: &ThingKey,
+    view: &View,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Page<VersionShown, u64>, Fault> {
+    let fault = |e: store::Error| fault_of(&e);
+    let limit = limit.clamp(1, store::PAGE_MAX - 1);
+    let line = view.line(reader)?;
+    // One more: what a version changed is told by the one before it.
+    let page = reader.versions(&line, key, before, limit + 1).map_err(fault)?;
+    if page.items.is_empty() && before.is_none() {
+        return Err(super::write::absent(key));
+    }
+    let mut rows = page.items;
+    let extra = if rows.len() > limit as usize { rows.pop() } else { None };
+    let next = extra.as_ref().and(rows.last()).map(|row| row.version);
+    let contents: Vec<Content> = rows.iter().chain(&extra).map(content_of).collect();
+    let mut items = Vec::with_capacity(rows.len());
+    for (at, row) in rows.into_iter().enumerate() {
+        let action = reader.action(row.action).map_err(fault)?.map(|action| (action.id, action.verb));
+        let changes =
+            contents.get(at + 1).map_or_else(Vec::new, |before| diff::changes(Some(before), Some(&contents[at])));
+        items.push(VersionShown { row, action, changes });
+    }
+    Ok(Page { items, next })
+}
+
+impl VersionShown {
+    /// `{version, branch, name, deleted, action, createdAt, changes}`
+    pub fn to_value(&self) -> serde_json::Value {
+        let action = self
+            .action
+            .as_ref()
+            .map(|(id, verb)| serde_json::json!({ "id": id.to_string(), "verb": verb, "actor": self.row.actor }));
+        serde_json::json!({
+            "version": self.row.version,
+            "branch": self.row.branch.as_ref().map_or("main", |b| b.as_str()),
+            "name": self.row.name,
+            "deleted": self.row.deleted,
+            "action": action,
+            "createdAt": self.row.created_at.to_string(),
+            "changes": self.changes,
+        })
     }
 }
 

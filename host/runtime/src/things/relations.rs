@@ -3,9 +3,11 @@
 
 use super::append::{Doing, Next, Scene};
 use super::fields_fault;
+use super::verbs::{predicate_of, reverse_of};
 use super::view::{View, line_of};
 use crate::Caller;
 use crate::object::{Object, fault_of};
+use model::verb::VerbForms;
 use model::{Content, FieldError};
 use serde_json::{Value, json};
 use store::{Edge, Line, Page, Reader, Side};
@@ -39,6 +41,16 @@ pub struct EdgeShown {
     pub created_at: Timestamp,
 }
 
+impl EdgeShown {
+    /// `{id, verb, from, to, data, version, createdAt}`
+    pub fn to_value(&self) -> Value {
+        json!({
+            "id": self.id, "verb": self.verb, "from": self.from, "to": self.to, "data": self.data,
+            "version": self.version, "createdAt": self.created_at.to_string(),
+        })
+    }
+}
+
 impl Object {
     /// Makes an edge; when it is there already its data is replaced. True: it was not there.
     pub async fn relate(
@@ -51,7 +63,7 @@ impl Object {
         data: Value,
     ) -> Result<(EdgeShown, bool), Fault> {
         caller.may(from.noun.as_str(), "update")?;
-        let ends = Ends::read(self.namespace(), from, verb, to)?;
+        let ends = Ends::read(self.namespace(), from, verb, to, &self.registered_verbs().await?)?;
         let branch = view.writes_to()?;
         if !data.is_object() {
             return Err(fields_fault(&[FieldError::new("data", "type", "the data of an edge is an object")]));
@@ -62,7 +74,7 @@ impl Object {
             let line = line_of(turn, branch.as_ref())?;
             let scene = Scene { caller, namespace: inner.namespace.clone(), branch, line };
             let (row, created) = scene.relate(turn, &from, &ends, data)?;
-            Ok((shown(&namespace, &ends.edge(), &row, Direction::Outbound), created))
+            Ok((ends.shown(&namespace, &row), created))
         })
         .await
     }
@@ -77,12 +89,13 @@ impl Object {
         to: &str,
     ) -> Result<(), Fault> {
         caller.may(from.noun.as_str(), "update")?;
-        let ends = Ends::read(self.namespace(), from, verb, to)?;
+        let ends = Ends::read(self.namespace(), from, verb, to, &self.registered_verbs().await?)?;
         let branch = view.writes_to()?;
-        let (caller, inner) = (caller.clone(), self.inner.clone());
+        let (caller, inner, from) = (caller.clone(), self.inner.clone(), from.clone());
         self.change(1024, move |turn| {
             let line = line_of(turn, branch.as_ref())?;
             let scene = Scene { caller, namespace: inner.namespace.clone(), branch, line };
+            scene.refuse_outside_branch(turn, &from)?;
             scene.unrelate(turn, &ends)
         })
         .await
@@ -104,7 +117,8 @@ impl Object {
         self.look(|store| {
             view.find(store, key)?;
             let line = view.line(store)?;
-            edges_on(store, &line, &namespace, key, direction, verb, cursor, limit)
+            let registered = self.inner.verbs.registered(store)?;
+            edges_on(store, &line, &namespace, key, direction, verb, cursor, limit, &registered)
         })
         .await
     }
@@ -120,7 +134,13 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
-    pub(crate) fn read(namespace: &Namespace, from: &ThingKey, verb: &str, to: &str) -> Result<Self, Fault> {
+    pub(crate) fn read(
+        namespace: &Namespace,
+        from: &ThingKey,
+        verb: &str,
+        to: &str,
+        registered: &[VerbForms],
+    ) -> Result<Self, Fault> {
         let well_formed = verb.len() <= 64
             && verb.starts_with(|c: char| c.is_ascii_lowercase())
             && verb.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -128,7 +148,7 @@ impl Ends {
             let message = format!("{:?} is no verb; a verb is one word in lower case, like owns", cut(verb));
             return Err(fields_fault(&[FieldError::new("verb", "format", message)]));
         }
-        let verb = predicate_of(verb);
+        let verb = predicate_of(verb, registered);
         let target = target_of(namespace, to)?;
         let source = from.to_string();
         let mut hasher = blake3::Hasher::new();
@@ -140,6 +160,11 @@ impl Ends {
         let noun = Noun::parse("Relationship").expect("it is PascalCase");
         let key = ThingKey::new(noun, ThingId::parse(&id).expect("hex digits are an id"));
         Ok(Self { verb, source, target, key })
+    }
+
+    /// As it is told from where it begins.
+    pub(crate) fn shown(&self, namespace: &Namespace, row: &ThingRow) -> EdgeShown {
+        shown(namespace, &self.edge(), row, Direction::Outbound, &[])
     }
 
     fn edge(&self) -> Edge {
@@ -179,6 +204,7 @@ impl Scene {
     ) -> Result<(ThingRow, bool), Fault> {
         let fault = |e: store::Error| fault_of(&e);
         let source = turn.newest(&self.line, from).map_err(fault)?;
+        self.refuse_outside_branch(turn, from)?;
         if source.is_none_or(|row| row.deleted) {
             return Err(super::write::absent(from));
         }
@@ -218,6 +244,7 @@ pub(crate) fn edges_on(
     verb: Option<&str>,
     cursor: Option<&str>,
     limit: u32,
+    registered: &[VerbForms],
 ) -> Result<Page<EdgeShown, String>, Fault> {
     let fault = |e: store::Error| fault_of(&e);
     let (side, end) = match direction {
@@ -226,7 +253,7 @@ pub(crate) fn edges_on(
     };
     // A reverse form is not an index: inbound edges are compared one by one.
     let predicate = match direction {
-        Direction::Outbound => verb.map(predicate_of),
+        Direction::Outbound => verb.map(|verb| predicate_of(verb, registered)),
         Direction::Inbound => None,
     };
     let mut after = cursor.map(read_cursor).transpose()?;
@@ -244,12 +271,14 @@ pub(crate) fn edges_on(
             let row = reader.newest(line, &edge.key).map_err(fault)?.filter(|row| !row.deleted);
             let Some(row) = row else { continue };
             if direction == Direction::Inbound {
-                let is_other = verb.is_some_and(|verb| verb != model::verb::reverse_of(&edge.verb));
+                let is_it =
+                    |verb| verb == reverse_of(&edge.verb, registered) || predicate_of(verb, registered) == edge.verb;
+                let is_other = verb.is_some_and(|verb| !is_it(verb));
                 if is_other || !begins_at_live(reader, line, &edge)? {
                     continue;
                 }
             }
-            items.push(shown(namespace, &edge, &row, direction));
+            items.push(shown(namespace, &edge, &row, direction, registered));
         }
         match page.next {
             Some(next) => after = Some(next),
@@ -265,23 +294,25 @@ fn begins_at_live(reader: &Reader, line: &Line, edge: &Edge) -> Result<bool, Fau
     Ok(row.is_some_and(|row| !row.deleted))
 }
 
-fn predicate_of(verb: &str) -> String {
-    model::verb::find(verb, &[]).map_or_else(|| verb.to_owned(), |forms| forms.predicate.clone())
-}
-
 fn read_cursor(cursor: &str) -> Result<(String, ThingId), Fault> {
     let parts = cursor.split_once(' ').and_then(|(verb, id)| Some((verb.to_owned(), ThingId::parse(id).ok()?)));
     parts.ok_or_else(|| fields_fault(&[FieldError::new("cursor", "format", "this is no cursor of this list")]))
 }
 
-fn shown(namespace: &Namespace, edge: &Edge, row: &ThingRow, direction: Direction) -> EdgeShown {
+fn shown(
+    namespace: &Namespace,
+    edge: &Edge,
+    row: &ThingRow,
+    direction: Direction,
+    registered: &[VerbForms],
+) -> EdgeShown {
     let url = |end: &str| if ThingKey::parse(end).is_ok() { format!("{namespace}/{end}") } else { end.to_owned() };
     let data = row.data.to_value().get("data").map_or_else(super::append::empty, Json::from_value);
     EdgeShown {
         id: row.key.id.to_string(),
         verb: match direction {
             Direction::Outbound => edge.verb.clone(),
-            Direction::Inbound => model::verb::reverse_of(&edge.verb),
+            Direction::Inbound => reverse_of(&edge.verb, registered),
         },
         from: url(&edge.source),
         to: url(&edge.target),

@@ -21,8 +21,17 @@ impl Shown {
         format!("{namespace}/{}", self.row.key)
     }
 
-    /// `{"$id","$type","id","type","name","data",…}`. The data stand in it as they are stored.
+    /// The same as a value that can stand inside another.
     pub fn to_json(&self, namespace: &Namespace) -> Json {
+        Json::parse(self.to_text(namespace)).unwrap_or_else(|error| {
+            let (thing, version) = (&self.row.key, self.row.version);
+            tracing::error!(%thing, version, %error, "a version cannot be shown");
+            Json::null()
+        })
+    }
+
+    /// `{"$id","$type","id","type","name","data",…}`: JSON, in which the data stand as they are stored.
+    pub fn to_text(&self, namespace: &Namespace) -> String {
         let row = &self.row;
         let noun = row.key.noun.as_str();
         let mut out = String::with_capacity(row.data.as_str().len() + 480);
@@ -50,10 +59,7 @@ impl Shown {
             out.push_str(",\"isDO\":true");
         }
         out.push('}');
-        Json::parse(out).unwrap_or_else(|error| {
-            tracing::error!(thing = %row.key, version = row.version, %error, "a version cannot be shown");
-            Json::null()
-        })
+        out
     }
 }
 

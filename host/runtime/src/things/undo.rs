@@ -5,8 +5,11 @@ use super::append::{Doing, Next, Scene};
 use super::read::content_of;
 use super::view::line_of;
 use crate::Caller;
-use crate::object::{Object, fault_of};
-use types::{ActionRow, ActionStatus, Fault, FaultKind, Id, Json, Row};
+use crate::object::{Inner, Object, fault_of};
+use model::noun::NounDef;
+use model::verb::VerbForms;
+use store::Turn;
+use types::{ActionRow, ActionStatus, Fault, FaultKind, Id, Json, Noun, Row, ThingRow};
 
 impl Object {
     /// Puts a thing back to what it was before an action, as a new version, and marks the action undone. Undoing that is
@@ -19,46 +22,66 @@ impl Object {
         let noun = action.target.split('/').next().unwrap_or_default().to_owned();
         caller.may(&noun, "update")?;
         let (caller, inner) = (caller.clone(), self.inner.clone());
-        let (row, new) = self
-            .change(4096, move |turn| {
-                let fault = |e: store::Error| fault_of(&e);
-                let action = turn.action(id).map_err(fault)?.ok_or_else(Fault::internal)?;
-                let (was, became) = ends(turn, &action)?;
-                let line = line_of(turn, became.branch.as_ref())?;
-                let newest = turn.newest(&line, &became.key).map_err(fault)?;
-                if newest.as_ref().map(|row| row.version) != Some(became.version) && !force {
-                    let now = newest.map_or(0, |row| row.version);
-                    let message = format!(
-                        "{} was written since: its newest version is v{now}, the action made v{}; undo that first, or force it",
-                        became.key, became.version
-                    );
-                    return Err(Fault::conflict("CHANGED_SINCE", message));
-                }
-                let noun = inner.nouns.entry(turn, &line, &became.key.noun)?;
-                let branch = became.branch.clone();
-                let scene = Scene { caller, namespace: inner.namespace.clone(), branch, line };
-                let (content, deleted) = match was.filter(|row| !row.deleted) {
-                    Some(row) => (content_of(&row), false),
-                    None => (content_of(&became), true),
-                };
-                if !deleted {
-                    scene.refuse_taken(turn, &became.key, &content.data, noun.as_deref())?;
-                }
-                let (verb, event) = inverse(&action.verb);
-                let options = Json::from_value(&serde_json::json!({ "undoes": id.to_string() }));
-                let doing = Doing { options, ..Doing::new(&verb, &event) };
-                let next = Next { key: &became.key, before: newest.as_ref(), content, deleted, noun: noun.as_deref() };
-                let appended = scene.append(turn, next, doing)?;
-                turn.write(Row::Action(ActionRow { status: ActionStatus::Undone, ..action })).map_err(fault)?;
-                Ok(appended)
-            })
-            .await?;
+        let after = inner.clone();
+        let undo = move |turn: &mut Turn<'_>| take_back(turn, caller, &inner, id, force);
+        let told = move |(row, _): &(ThingRow, Id)| {
+            match row.key.noun.as_str() {
+                "Noun" => after.nouns.changed(),
+                "Verb" => after.verbs.changed(),
+                _ => {}
+            }
+        };
+        let (row, new) = self.change_then(4096, undo, told).await?;
         Ok((self.shown(row).await?, new))
     }
 }
 
+fn take_back(turn: &mut Turn<'_>, caller: Caller, inner: &Inner, id: Id, force: bool) -> Result<(ThingRow, Id), Fault> {
+    let fault = |e: store::Error| fault_of(&e);
+    let action = turn.action(id).map_err(fault)?.ok_or_else(Fault::internal)?;
+    let (was, became) = ends(turn, &action)?;
+    let line = line_of(turn, became.branch.as_ref())?;
+    let newest = turn.newest(&line, &became.key).map_err(fault)?;
+    if newest.as_ref().map(|row| row.version) != Some(became.version) && !force {
+        let now = newest.map_or(0, |row| row.version);
+        let message = format!(
+            "{} was written since: its newest version is v{now}, the action made v{}; undo that first, or force it",
+            became.key, became.version
+        );
+        return Err(Fault::conflict("CHANGED_SINCE", message));
+    }
+    let noun = inner.nouns.entry(turn, &line, &became.key.noun)?;
+    let branch = became.branch.clone();
+    let scene = Scene { caller, namespace: inner.namespace.clone(), branch, line };
+    scene.refuse_outside_branch(turn, &became.key)?;
+    let (content, deleted) = match was.filter(|row| !row.deleted) {
+        Some(row) => (content_of(&row), false),
+        None => (content_of(newest.as_ref().unwrap_or(&became)), true),
+    };
+    if !deleted {
+        scene.refuse_taken(turn, &became.key, &content, noun.as_deref())?;
+    }
+    let def =
+        (became.key.noun.as_str() == "Noun").then(|| serde_json::from_value::<NounDef>(content.data.clone()).ok());
+    let (verb, event) = inverse(&action.verb, &inner.verbs.registered(turn)?);
+    let options = Json::from_value(&serde_json::json!({ "undoes": id.to_string() }));
+    let doing = Doing { options, ..Doing::new(&verb, &event) };
+    let next = Next { key: &became.key, before: newest.as_ref(), content, deleted, noun: noun.as_deref() };
+    let appended = scene.append(turn, next, doing)?;
+    if let Some(def) = def.flatten() {
+        let noun = Noun::parse(&def.noun).map_err(|e| super::name_fault(&e))?;
+        if deleted {
+            super::nouns::refuse_used(turn, &noun)?;
+        } else {
+            scene.index_uniques(turn, &noun, &def)?;
+        }
+    }
+    turn.write(Row::Action(ActionRow { status: ActionStatus::Undone, ..action })).map_err(fault)?;
+    Ok(appended)
+}
+
 /// The versions before and after an action that wrote one.
-fn ends(turn: &store::Turn<'_>, action: &ActionRow) -> Result<(Option<types::ThingRow>, types::ThingRow), Fault> {
+fn ends(turn: &Turn<'_>, action: &ActionRow) -> Result<(Option<ThingRow>, ThingRow), Fault> {
     let fault = |e: store::Error| fault_of(&e);
     match action.status {
         ActionStatus::Completed => {}
@@ -90,10 +113,10 @@ fn ends(turn: &store::Turn<'_>, action: &ActionRow) -> Result<(Option<types::Thi
 }
 
 /// The verb that takes another back, and its event.
-fn inverse(verb: &str) -> (String, String) {
-    let inverse =
-        model::verb::find(verb, &[]).and_then(|forms| forms.inverse.clone()).unwrap_or_else(|| verb.to_owned());
-    let event = model::verb::find(&inverse, &[])
+fn inverse(verb: &str, registered: &[VerbForms]) -> (String, String) {
+    let found = model::verb::find(verb, registered);
+    let inverse = found.and_then(|forms| forms.inverse.clone()).unwrap_or_else(|| verb.to_owned());
+    let event = model::verb::find(&inverse, registered)
         .map_or_else(|| model::verb::derive(&inverse).event, |forms| forms.event.clone());
     (inverse, event)
 }

@@ -2,7 +2,9 @@
 
 use super::append::{Next, Scene};
 use super::nouns::NounEntry;
+use super::read::content_of;
 use crate::object::fault_of;
+use model::Content;
 use model::noun::{NounDef, Schema};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -12,9 +14,12 @@ use types::{Fault, Noun, Row, ThingId, ThingKey, ThingRow, UniqueRow};
 /// Things that are looked at when a field becomes unique.
 const INDEXED_MAX: usize = 100_000;
 
-/// A value as it is compared: its JSON text; none when it is not there.
-fn value_at(data: &Value, field: &str) -> Option<String> {
-    data.get(field).filter(|value| !value.is_null()).map(Value::to_string)
+/// A value as it is compared: its JSON text; none when it is not there. The name is a column, not in the data.
+pub(super) fn value_at(content: &Content, field: &str) -> Option<String> {
+    match (field, &content.name) {
+        ("name", Some(name)) => Some(Value::from(name.as_str()).to_string()),
+        _ => content.data.get(field).filter(|value| !value.is_null()).map(Value::to_string),
+    }
 }
 
 fn fields(noun: Option<&NounEntry>) -> &[String] {
@@ -29,17 +34,19 @@ impl Scene {
         }
         // What it held where the branch began stays held there; on the branch it is looked at when somebody wants it.
         let before = next.before.filter(|row| !row.deleted && row.branch == self.branch);
-        let old = before.map(|row| row.data.to_value());
+        let old = before.map(content_of);
+        let version = turn.next_version();
         for field in fields(next.noun) {
-            let held = old.as_ref().and_then(|data| value_at(data, field));
-            let wanted = if next.deleted { None } else { value_at(&next.content.data, field) };
-            if held == wanted {
+            let had = old.as_ref().and_then(|content| value_at(content, field));
+            let wanted = if next.deleted { None } else { value_at(&next.content, field) };
+            if had == wanted {
                 continue;
             }
-            for (value, id) in [(held, None), (wanted, Some(next.key.id.clone()))] {
+            for (value, held) in [(had, false), (wanted, true)] {
                 let Some(value) = value else { continue };
                 let (branch, noun, field) = (self.branch.clone(), next.key.noun.clone(), field.clone());
-                turn.write(Row::Unique(UniqueRow { branch, noun, field, value, id })).map_err(|e| fault_of(&e))?;
+                let row = UniqueRow { branch, noun, field, value, id: next.key.id.clone(), version, held };
+                turn.write(Row::Unique(row)).map_err(|e| fault_of(&e))?;
             }
         }
         Ok(())
@@ -51,11 +58,11 @@ impl Scene {
         &self,
         turn: &Turn<'_>,
         key: &ThingKey,
-        data: &Value,
+        content: &Content,
         noun: Option<&NounEntry>,
     ) -> Result<(), Fault> {
         for field in fields(noun) {
-            let Some(value) = value_at(data, field) else { continue };
+            let Some(value) = value_at(content, field) else { continue };
             if let Some(holder) = self.holder(turn, key, field, &value)? {
                 return Err(taken(&key.noun, field, &value, &holder));
             }
@@ -63,16 +70,19 @@ impl Scene {
         Ok(())
     }
 
-    /// Who else holds a value as this branch sees it: there, or on main where the branch has not changed it.
-    fn holder(&self, turn: &Turn<'_>, key: &ThingKey, field: &str, value: &str) -> Result<Option<ThingId>, Fault> {
-        let places = [self.branch.as_ref(), None];
-        for place in &places[usize::from(self.branch.is_none())..] {
-            let held_by = turn.unique(*place, &key.noun, field, value).map_err(|e| fault_of(&e))?;
-            let Some(id) = held_by.filter(|id| *id != key.id) else { continue };
+    /// Who else holds a value as this branch sees it.
+    pub(super) fn holder(
+        &self,
+        turn: &Turn<'_>,
+        key: &ThingKey,
+        field: &str,
+        value: &str,
+    ) -> Result<Option<ThingId>, Fault> {
+        let holders = turn.holders(&self.line, &key.noun, field, value).map_err(|e| fault_of(&e))?;
+        for id in holders.into_iter().filter(|id| *id != key.id) {
             let row =
                 turn.newest(&self.line, &ThingKey::new(key.noun.clone(), id.clone())).map_err(|e| fault_of(&e))?;
-            let holds =
-                |row: &ThingRow| !row.deleted && value_at(&row.data.to_value(), field).as_deref() == Some(value);
+            let holds = |row: &ThingRow| !row.deleted && value_at(&content_of(row), field).as_deref() == Some(value);
             if row.as_ref().is_some_and(holds) {
                 return Ok(Some(id));
             }
@@ -93,7 +103,7 @@ impl Scene {
         let limit = store::PAGE_MAX;
         let mut list =
             ThingList { noun: noun.clone(), deleted: Deleted::Hidden, filters, sort, after: None, offset: 0, limit };
-        let mut seen: HashMap<(String, String), ThingId> = HashMap::new();
+        let mut seen: HashMap<(String, String), (ThingId, u64)> = HashMap::new();
         let mut looked_at = 0;
         loop {
             let page = turn.things(&self.line, &list).map_err(|e| fault_of(&e))?;
@@ -105,10 +115,11 @@ impl Scene {
             }
             list.after = page.items.last().map(|row| row.key.id.clone());
             for row in page.items {
-                let data = row.data.to_value();
+                let content = content_of(&row);
                 for field in schema.unique_fields() {
-                    let Some(value) = value_at(&data, field) else { continue };
-                    if let Some(other) = seen.insert((field.clone(), value.clone()), row.key.id.clone()) {
+                    let Some(value) = value_at(&content, field) else { continue };
+                    let holder = (row.key.id.clone(), row.version);
+                    if let Some((other, _)) = seen.insert((field.clone(), value.clone()), holder) {
                         return Err(taken(noun, field, &value, &other));
                     }
                 }
@@ -117,9 +128,10 @@ impl Scene {
                 break;
             }
         }
-        for ((field, value), id) in seen {
-            let (branch, noun, id) = (self.branch.clone(), noun.clone(), Some(id));
-            turn.write(Row::Unique(UniqueRow { branch, noun, field, value, id })).map_err(|e| fault_of(&e))?;
+        for ((field, value), (id, version)) in seen {
+            let row =
+                UniqueRow { branch: self.branch.clone(), noun: noun.clone(), field, value, id, version, held: true };
+            turn.write(Row::Unique(row)).map_err(|e| fault_of(&e))?;
         }
         Ok(())
     }

@@ -11,12 +11,14 @@ use model::{Content, FieldError, patch};
 use serde_json::Value;
 use std::time::Duration;
 use store::Turn;
-use types::{ActionRow, Fault, FaultKind, Hash, Id, Json, Noun, ThingId, ThingKey, ThingRow};
+use types::{ActionRow, BranchName, Fault, FaultKind, Hash, Id, Json, Noun, ThingId, ThingKey, ThingRow};
 
 /// Writes in one request.
 const BATCH_MAX: usize = 1_000;
 /// How long an idempotency key is remembered (spec VER-24).
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+/// As much of a route's hash as tells the routes of one caller apart.
+const ROUTE_CHARS: usize = 16;
 /// An idempotency key as the caller sent it.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
@@ -74,7 +76,9 @@ pub enum Expect {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Idempotency {
     pub key: String,
-    /// What tells one use of the key from another: route and body.
+    /// What the key belongs to, beside its caller: the same key elsewhere is another one.
+    pub route: Hash,
+    /// What tells one use of the key from another: the body.
     pub fingerprint: Hash,
 }
 
@@ -89,6 +93,18 @@ pub struct Write {
 impl Write {
     pub fn of(op: Op) -> Self {
         Self { op, expect: Expect::Anything, idempotency: None }
+    }
+
+    /// Whether a caller may do it at all.
+    pub(crate) fn allowed_to(&self, caller: &Caller) -> Result<(), Fault> {
+        let (noun, action) = self.op.needs();
+        Object::refuse_platform_noun(noun)?;
+        caller.may(noun.as_str(), action)
+    }
+
+    /// What it costs while it waits, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.op.bytes()
     }
 }
 
@@ -112,6 +128,17 @@ pub struct Wrote {
     pub action: Id,
     /// It was done by an earlier request with the same idempotency key.
     pub replayed: bool,
+}
+
+/// What one that fails means for the others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Together {
+    /// There are no others.
+    One,
+    /// None of them is done.
+    All,
+    /// Nothing.
+    Each,
 }
 
 impl Op {
@@ -152,7 +179,7 @@ fn size_of(value: &Value) -> usize {
 impl Object {
     /// Does one write; answers when it is durable.
     pub async fn write(&self, caller: &Caller, view: &View, write: Write) -> Result<Wrote, Fault> {
-        let mut done = self.write_all(caller, view, vec![write], true).await?;
+        let mut done = self.writes(caller, view, vec![write], Together::One).await?;
         done.pop().unwrap_or_else(|| Err(Fault::internal()))
     }
 
@@ -165,25 +192,27 @@ impl Object {
         writes: Vec<Write>,
         atomic: bool,
     ) -> Result<Vec<Result<Wrote, Fault>>, Fault> {
+        self.writes(caller, view, writes, if atomic { Together::All } else { Together::Each }).await
+    }
+
+    async fn writes(
+        &self,
+        caller: &Caller,
+        view: &View,
+        writes: Vec<Write>,
+        together: Together,
+    ) -> Result<Vec<Result<Wrote, Fault>>, Fault> {
         let branch = view.writes_to()?;
         if writes.len() > BATCH_MAX {
             let message = format!("{} operations in one request; at most {BATCH_MAX} are taken", writes.len());
             return Err(Fault::invalid("BATCH_LIMIT", message));
         }
-        for write in &writes {
-            let (noun, action) = write.op.needs();
-            Self::refuse_platform_noun(noun)?;
-            caller.may(noun.as_str(), action)?;
-        }
-        let bytes = writes.iter().map(|write| write.op.bytes()).sum();
+        writes.iter().try_for_each(|write| write.allowed_to(caller))?;
+        let bytes = writes.iter().map(Write::bytes).sum();
         let (caller, inner) = (caller.clone(), self.inner.clone());
-        let single = writes.len() == 1;
         let done = self
             .change(bytes, move |turn| {
-                let line = line_of(turn, branch.as_ref())?;
-                let namespace = inner.namespace.clone();
-                let writer = Writer { scene: Scene { caller, namespace, branch, line }, inner: &inner };
-                writer.all(turn, writes, atomic, single)
+                Writer::new(turn, caller, &inner, branch, None)?.all(turn, writes, together)
             })
             .await?;
         let mut shown = Vec::with_capacity(done.len());
@@ -216,23 +245,35 @@ pub(crate) struct Done {
 pub(crate) struct Writer<'a> {
     pub(crate) scene: Scene,
     pub(crate) inner: &'a Inner,
+    /// The invocation that writes, when one does.
+    parent: Option<Id>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub(crate) fn new(
+        turn: &Turn<'_>,
+        caller: Caller,
+        inner: &'a Inner,
+        branch: Option<BranchName>,
+        parent: Option<Id>,
+    ) -> Result<Self, Fault> {
+        let line = line_of(turn, branch.as_ref())?;
+        Ok(Self { scene: Scene { caller, namespace: inner.namespace.clone(), branch, line }, inner, parent })
+    }
+
     fn all(
         &self,
         turn: &mut Turn<'_>,
         writes: Vec<Write>,
-        atomic: bool,
-        single: bool,
+        together: Together,
     ) -> Result<Vec<Result<Done, Fault>>, Fault> {
         let mut done = Vec::with_capacity(writes.len());
         for (index, write) in writes.into_iter().enumerate() {
-            match self.one(turn, write) {
-                Err(fault) if single => return Err(fault),
-                // What failed half-way leaves nothing: everything is looked at before anything is written.
-                Err(fault) if atomic => return Err(at_index(fault, index)),
-                one => done.push(one),
+            match (self.one(turn, write), together) {
+                (Err(fault), Together::One) => return Err(fault),
+                (Err(fault), Together::All) => return Err(at_index(fault, index)),
+                // What failed leaves nothing behind: everything is looked at before anything is written.
+                (one, Together::One | Together::All | Together::Each) => done.push(one),
             }
         }
         Ok(done)
@@ -251,7 +292,7 @@ impl Writer<'_> {
             }
         };
         let make = |verb, event| {
-            let mut doing = Doing::new(verb, event);
+            let mut doing = Doing { parent: self.parent, ..Doing::new(verb, event) };
             if let Some((key, options)) = &key_of_request {
                 doing.idempotency_key = Some(key.clone());
                 doing.options = options.clone();
@@ -338,10 +379,11 @@ impl Writer<'_> {
         let noun = self.nouns().entry(turn, &self.scene.line, &key.noun)?;
         let live = before.as_ref().filter(|row| !row.deleted);
         if let Some(noun) = &noun {
-            self.check(turn, noun, key, live.is_none(), &mut content)?;
+            let is_new = live.is_none() && doing.verb != "restore";
+            self.check(turn, noun, key, is_new, &mut content)?;
         }
-        self.refuse_outside_branch(turn, key)?;
-        self.scene.refuse_taken(turn, key, &content.data, noun.as_deref())?;
+        self.scene.refuse_outside_branch(turn, key)?;
+        self.scene.refuse_taken(turn, key, &content, noun.as_deref())?;
         if let Some(row) = live.filter(|row| row.name == content.name && row.data.to_value() == content.data) {
             let versions = (Some(row.version), Some(row.version));
             let doing = Doing { event: None, ..doing };
@@ -371,7 +413,7 @@ impl Writer<'_> {
         before: &ThingRow,
         doing: Doing<'_>,
     ) -> Result<Done, Fault> {
-        self.refuse_outside_branch(turn, key)?;
+        self.scene.refuse_outside_branch(turn, key)?;
         let noun = self.nouns().entry(turn, &self.scene.line, &key.noun)?;
         let content = Content { name: before.name.clone(), data: before.data.to_value() };
         let next = Next { key, before: Some(before), content, deleted: true, noun: noun.as_deref() };
@@ -477,6 +519,9 @@ impl Writer<'_> {
                 Expect::Anything => String::new(),
                 Expect::Absent => "must not exist".to_owned(),
                 Expect::Present => "must exist".to_owned(),
+                Expect::Versions(versions) if versions.is_empty() => {
+                    "must be at a version that a strong tag names, and none was given".to_owned()
+                }
                 Expect::Versions(versions) => {
                     let tags: Vec<_> = versions.iter().map(|v| format!("v{v}")).collect();
                     format!("must be at {}", tags.join(" or "))
@@ -494,18 +539,6 @@ impl Writer<'_> {
         }
     }
 
-    /// A branch of listed things takes no others.
-    fn refuse_outside_branch(&self, turn: &Turn<'_>, key: &ThingKey) -> Result<(), Fault> {
-        let Some(name) = &self.scene.branch else { return Ok(()) };
-        let row = turn.branch(name).map_err(|e| fault_of(&e))?;
-        let things = row.and_then(|row| row.things);
-        if things.is_none_or(|things| things.contains(key)) {
-            return Ok(());
-        }
-        let message = format!("{key} is not on the branch {name}, which was made for a list of things");
-        Err(Fault::conflict("NOT_ON_BRANCH", message))
-    }
-
     /// The key as it is kept: nobody meets another's.
     fn remember_by(&self, idempotency: &Idempotency) -> Result<(String, Json), Fault> {
         let key = &idempotency.key;
@@ -514,7 +547,8 @@ impl Writer<'_> {
             return Err(Fault::invalid("IDEMPOTENCY_KEY_INVALID", message));
         }
         let options = serde_json::json!({ "request": idempotency.fingerprint.to_string() });
-        Ok((format!("{} {key}", self.scene.caller.identity.actor), Json::from_value(&options)))
+        let route: String = idempotency.route.to_string().chars().take(ROUTE_CHARS).collect();
+        Ok((format!("{} {route} {key}", self.scene.caller.identity.actor), Json::from_value(&options)))
     }
 
     /// What an earlier request with the same key did.

@@ -6,7 +6,7 @@ use crate::rows::branch_key;
 use rusqlite::Row;
 use types::{BranchName, BranchRow, MergeRow};
 
-const COLUMNS: &str = "name, thingId, parent, base, forkedFrom, createdAt, createdBy, deleted, head";
+const COLUMNS: &str = "name, thingId, parent, base, forkedFrom, createdAt, createdBy, deleted, since";
 
 impl Reader {
     /// A branch, also one that was deleted.
@@ -64,6 +64,7 @@ fn read(row: &Row<'_>) -> Result<BranchRow, Error> {
         things: column::optional(row, 1, "thingId", |text: String| serde_json::from_str(&text).ok())?,
         parent: column::optional(row, 2, "parent", name)?,
         base: column::number(row, 3)?,
+        since: column::number(row, 8)?,
         forked_from: row.get(4)?,
         created_at: column::time(row, 5)?,
         created_by: row.get(6)?,

@@ -106,7 +106,7 @@ impl Reader {
         let (mut next, mut through) = (branch.cloned(), u64::MAX);
         while let Some(name) = next {
             let Some(row) = self.branch(&name)?.filter(|row| !row.deleted) else { return Ok(None) };
-            spans.push(Span { branch: Some(name), after: row.base, through });
+            spans.push(Span { branch: Some(name), after: row.since, through });
             through = through.min(row.base);
             next = row.parent;
             if spans.len() > Self::BRANCH_DEPTH_MAX {

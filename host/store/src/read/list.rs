@@ -20,6 +20,27 @@ pub enum Field {
     Data(Vec<String>),
 }
 
+impl Field {
+    /// Levels of a path into data.
+    const DEPTH_MAX: usize = 8;
+
+    /// `name`, `updatedAt`, or a path into data like `address.city`; None when no field can be called that.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "id" => Self::Id,
+            "name" => Self::Name,
+            "version" => Self::Version,
+            "createdAt" => Self::CreatedAt,
+            "updatedAt" => Self::UpdatedAt,
+            path => {
+                let keys: Vec<String> = path.split('.').map(str::to_owned).collect();
+                let is_key = |key: &String| !key.is_empty() && !key.contains(['"', '\\']) && key.len() <= 256;
+                return (keys.len() <= Self::DEPTH_MAX && keys.iter().all(is_key)).then_some(Self::Data(keys));
+            }
+        })
+    }
+}
+
 /// How a value is compared with a text that a person wrote: as a number when both are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Comparison {

@@ -7,6 +7,8 @@ use rusqlite::Row;
 use types::{Hash, Id, KeyRow, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Scopes};
 
 const OBJECT: &str = "ns, id, class, relation, parent, createdAt, deleted, region, \"primary\", shardKey, shardIndex";
+/// Rows that are looked at to count some of them.
+const COUNTED_MAX: u32 = 100_000;
 const KEY: &str = "id, name, hash, start, scopes, createdBy, createdAt, expiresAt, revokedAt";
 
 impl Reader {
@@ -20,6 +22,15 @@ impl Reader {
         let sql = format!("SELECT {OBJECT} FROM objects WHERE ns > ?1 ORDER BY ns LIMIT ?2");
         let after = after.map_or("", Namespace::as_str);
         Ok(page(self.list(&sql, &[&after, &(limit + 1)], read_object)?, limit, |o| o.namespace.clone()))
+    }
+
+    /// How many children an object has, by its own rows. Of the first [`COUNTED_MAX`] rows: the root has one for each
+    /// object of the installation.
+    pub fn children_of(&self, parent: &Namespace) -> Result<u64, Error> {
+        let sql = "SELECT count(*) FROM (SELECT relation, parent, deleted FROM objects LIMIT ?2)
+                   WHERE relation = 'child' AND parent = ?1 AND deleted = 0";
+        let count = self.first(sql, &[&parent.as_str(), &COUNTED_MAX], |row| column::number(row, 0))?;
+        Ok(count.unwrap_or(0))
     }
 
     pub fn key(&self, id: Id) -> Result<Option<KeyRow>, Error> {

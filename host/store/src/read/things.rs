@@ -142,24 +142,44 @@ impl Reader {
         })
     }
 
-    /// Whether a line of a branch has a thing of this noun, live or deleted.
-    pub fn has_noun_on(&self, branch: &BranchName, noun: &Noun) -> Result<bool, Error> {
+    /// Whether any branch of a line has a thing of this noun, live or deleted.
+    pub fn has_noun_on(&self, line: &Line, noun: &Noun) -> Result<bool, Error> {
         let sql = "SELECT 1 FROM heads WHERE branch = ?1 AND type = ?2 LIMIT 1";
-        Ok(self.first(sql, &[&branch.as_str(), &noun.as_str()], |_| Ok(()))?.is_some())
+        for span in &line.spans {
+            let branch = branch_key(span.branch.as_ref());
+            if self.first(sql, &[&branch, &noun.as_str()], |_| Ok(()))?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    /// Who holds a value that must be unique. `None` is main.
-    pub fn unique(
-        &self,
-        branch: Option<&BranchName>,
-        noun: &Noun,
-        field: &str,
-        value: &str,
-    ) -> Result<Option<ThingId>, Error> {
-        let sql = "SELECT id FROM uniques WHERE branch = ?1 AND type = ?2 AND field = ?3 AND value = ?4";
-        self.first(sql, &[&branch_key(branch), &noun.as_str(), &field, &value], |row| {
-            column::parsed(row, 0, "id", |text: String| ThingId::parse(&text).ok())
-        })
+    /// Whether a thing of this noun was ever written, on whatever branch.
+    pub fn has_noun(&self, noun: &Noun) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM things WHERE type = ?1 LIMIT 1";
+        Ok(self.first(sql, &[&noun.as_str()], |_| Ok(()))?.is_some())
+    }
+
+    /// The next noun by name of which a thing was ever written, on whatever branch.
+    pub fn noun_after(&self, after: &str) -> Result<Option<Noun>, Error> {
+        let sql = "SELECT type FROM things WHERE type > ?1 ORDER BY type LIMIT 1";
+        self.first(sql, &[&after], |row| column::parsed(row, 0, "type", |text: String| Noun::parse(&text).ok()))
+    }
+
+    /// Who may hold a value that must be unique: everybody who held it in a part of the line. Whether one of them still
+    /// does there, its newest version says.
+    pub fn holders(&self, line: &Line, noun: &Noun, field: &str, value: &str) -> Result<Vec<ThingId>, Error> {
+        let sql = "SELECT id FROM uniques WHERE branch = ?1 AND type = ?2 AND field = ?3 AND value = ?4
+                   AND since <= ?5 AND (until IS NULL OR until > ?5)";
+        let mut holders = Vec::new();
+        for span in &line.spans {
+            let branch = branch_key(span.branch.as_ref());
+            let values: [&dyn ToSql; 5] = [&branch, &noun.as_str(), &field, &value, &through(span.through)];
+            holders.extend(
+                self.list(sql, &values, |row| column::parsed(row, 0, "id", |text: String| ThingId::parse(&text).ok()))?,
+            );
+        }
+        Ok(holders)
     }
 }
 

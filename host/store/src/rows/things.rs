@@ -87,10 +87,10 @@ pub(crate) fn put_branch(connection: &Connection, b: &BranchRow) -> Result<(), E
     let things = b.things.as_ref().map(|keys| serde_json::to_string(keys).expect("keys are JSON"));
     run(
         connection,
-        "INSERT INTO branches (name, thingId, parent, base, head, forkedFrom, createdAt, createdBy, deleted)
-         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT (name) DO UPDATE SET thingId = ?2, parent = ?3, head = CASE WHEN base = ?4 THEN head ELSE ?4 END,
-           base = ?4, forkedFrom = ?5, createdAt = ?6, createdBy = ?7, deleted = ?8",
+        "INSERT INTO branches (name, thingId, parent, base, since, head, forkedFrom, createdAt, createdBy, deleted)
+         VALUES (?1, ?2, ?3, ?4, ?9, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (name) DO UPDATE SET thingId = ?2, parent = ?3, head = CASE WHEN deleted THEN ?4 ELSE head END,
+           base = ?4, since = ?9, forkedFrom = ?5, createdAt = ?6, createdBy = ?7, deleted = ?8",
         params![
             b.name.as_str(),
             things,
@@ -100,6 +100,7 @@ pub(crate) fn put_branch(connection: &Connection, b: &BranchRow) -> Result<(), E
             millis(b.created_at),
             b.created_by,
             b.deleted,
+            int(b.since),
         ],
     )?;
     if b.deleted {
@@ -121,18 +122,13 @@ pub(crate) fn put_merge(connection: &Connection, m: &MergeRow) -> Result<(), Err
 }
 
 pub(crate) fn put_unique(connection: &Connection, u: &UniqueRow) -> Result<(), Error> {
+    let sql = if u.held {
+        "INSERT INTO uniques (branch, type, field, value, id, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET until = NULL"
+    } else {
+        "UPDATE uniques SET until = ?6
+         WHERE branch = ?1 AND type = ?2 AND field = ?3 AND value = ?4 AND id = ?5 AND until IS NULL"
+    };
     let branch = branch_key(u.branch.as_ref());
-    match &u.id {
-        Some(id) => run(
-            connection,
-            "INSERT INTO uniques (branch, type, field, value, id) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (branch, type, field, value) DO UPDATE SET id = ?5",
-            params![branch, u.noun.as_str(), u.field, u.value, id.as_str()],
-        ),
-        None => run(
-            connection,
-            "DELETE FROM uniques WHERE branch = ?1 AND type = ?2 AND field = ?3 AND value = ?4",
-            params![branch, u.noun.as_str(), u.field, u.value],
-        ),
-    }
+    run(connection, sql, params![branch, u.noun.as_str(), u.field, u.value, u.id.as_str(), int(u.version)])
 }
