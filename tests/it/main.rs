@@ -6,6 +6,7 @@ mod server;
 
 mod bad_input;
 mod cli;
+mod cli_things;
 mod golden;
 mod guests;
 mod outgoing;

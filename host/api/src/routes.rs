@@ -2,8 +2,8 @@
 
 use crate::app::Shared;
 use crate::handlers::{
-    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, nouns, objects,
-    secrets, self_, status, things, undo, verbs,
+    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, nouns,
+    objects, secrets, self_, status, things, undo, verbs,
 };
 use crate::problem::Problem;
 use axum::Router;

@@ -34,8 +34,8 @@ mod things;
 pub use store::{ActionFilter, Comparison, EventFilter, Field, LogEntry, LogFilter, Page, ThingFilter, ThingSort};
 pub use things::{
     BranchShown, BranchWanted, Change, Direction, EdgeShown, Expect, Idempotency, Listed, MergeWanted, Merged,
-    NounShown, Op, PatchOf, Shown, ThingConflicts, ThingsWanted, VerbShown, VersionShown, View, Write, Wrote, fields_fault,
-    name_fault,
+    NounShown, Op, PatchOf, Shown, ThingConflicts, ThingsWanted, VerbShown, VersionShown, View, Write, Wrote,
+    fields_fault, name_fault,
 };
 mod secrets;
 mod session;

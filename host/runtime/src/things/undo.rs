@@ -24,12 +24,10 @@ impl Object {
         let (caller, inner) = (caller.clone(), self.inner.clone());
         let after = inner.clone();
         let undo = move |turn: &mut Turn<'_>| take_back(turn, caller, &inner, id, force);
-        let told = move |(row, _): &(ThingRow, Id)| {
-            match row.key.noun.as_str() {
-                "Noun" => after.nouns.changed(),
-                "Verb" => after.verbs.changed(),
-                _ => {}
-            }
+        let told = move |(row, _): &(ThingRow, Id)| match row.key.noun.as_str() {
+            "Noun" => after.nouns.changed(),
+            "Verb" => after.verbs.changed(),
+            _ => {}
         };
         let (row, new) = self.change_then(4096, undo, told).await?;
         Ok((self.shown(row).await?, new))

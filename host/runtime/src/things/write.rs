@@ -211,9 +211,7 @@ impl Object {
         let bytes = writes.iter().map(Write::bytes).sum();
         let (caller, inner) = (caller.clone(), self.inner.clone());
         let done = self
-            .change(bytes, move |turn| {
-                Writer::new(turn, caller, &inner, branch, None)?.all(turn, writes, together)
-            })
+            .change(bytes, move |turn| Writer::new(turn, caller, &inner, branch, None)?.all(turn, writes, together))
             .await?;
         let mut shown = Vec::with_capacity(done.len());
         for one in done {

@@ -4,7 +4,7 @@ use super::{Wanted, line};
 use crate::client::Client;
 use crate::context::Context;
 use crate::events::Tail;
-use crate::failure::{Failure, Result};
+use crate::failure::{Exit, Failure, Result};
 use reqwest::Url;
 
 /// Show events as they happen, until Ctrl-C; a connection that breaks is made again where it broke
@@ -25,7 +25,7 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
     let mut url = client.url(&["events", "stream"]);
     let after = match command.wanted.after {
         Some(after) => Some(after),
-        None => newest(&client, context).await,
+        None => newest(&client, context).await?,
     };
     if let Some(after) = after {
         url.query_pairs_mut().append_pair("after", &after.to_string());
@@ -57,7 +57,10 @@ async fn show(client: &Client, context: &mut Context, url: Url, limit: Option<u6
 
 /// The number of the last event so far. With it a connection that breaks before the first event loses none; a key that may
 /// not see it still follows the stream, which begins now by itself.
-async fn newest(client: &Client, context: &mut Context) -> Option<u64> {
-    let object = client.get(context, client.url(&["$self"])).await.ok()?;
-    object["sequence"].as_u64()
+async fn newest(client: &Client, context: &mut Context) -> Result<Option<u64>> {
+    match client.get(context, client.url(&["$self"])).await {
+        Ok(object) => Ok(object["sequence"].as_u64()),
+        Err(failure) if matches!(failure.exit, Exit::PermissionDenied | Exit::NotFound) => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
