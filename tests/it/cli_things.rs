@@ -72,8 +72,6 @@ async fn ids_are_whatever_they_are() -> anyhow::Result<()> {
 async fn a_list_is_filtered_sorted_and_read_to_its_end() -> anyhow::Result<()> {
     let server = Server::start()?;
     let user = User::of(&server)?;
-    let note =
-        |n: u32| format!("{{\"op\":\"create\",\"id\":\"n{n:03}\",\"thing\":{{\"n\":{n}}}}}");
     for n in [3, 1, 2] {
         user.run(&["things", "create", &format!("Note/n{n}"), "--set", &format!("n={n}"), "--set", "tag=a"])?.ok();
     }
@@ -87,8 +85,8 @@ async fn a_list_is_filtered_sorted_and_read_to_its_end() -> anyhow::Result<()> {
     user.run(&["things", "list", "unicorns", "--json"])?.error(7);
 
     // More than a page of them.
-    let operations: Vec<String> = (0..130).map(note).collect();
-    let body: Value = serde_json::from_str(&format!("{{\"operations\":[{}]}}", operations.join(",")))?;
+    let note = |n: u32| json!({"op": "create", "id": format!("n{n:03}"), "thing": {"n": n}});
+    let body = json!({"operations": (0..130).map(note).collect::<Vec<_>>()});
     server.post("/api/Page/_batch", &body).await?.expect(200);
     let listed = user.run(&["things", "list", "Page", "--all", "--json"])?.json();
     assert_eq!(listed.as_array().map(Vec::len), Some(130));

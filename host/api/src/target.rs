@@ -4,6 +4,7 @@
 //! (spec ID-7); the router matches the raw path too.
 
 use crate::app::Scope;
+use crate::handlers::checkout;
 use crate::caller::Who;
 use crate::problem::Problem;
 use crate::query::Fields;
@@ -91,7 +92,7 @@ pub(crate) fn decode(segment: &str) -> Result<Cow<'_, str>, Problem> {
 /// # Errors
 /// 400 for two that disagree, and for what is no ref.
 pub(crate) fn view(
-    Who { scope: _, caller: _ }: &Who,
+    Who { scope, caller }: &Who,
     headers: &HeaderMap,
     path: Option<Ref>,
     fields: &mut Fields,
@@ -116,7 +117,7 @@ pub(crate) fn view(
         agree("DO-Ref", parse_ref(text.strip_prefix('@').unwrap_or(text))?)?;
     }
     let at = named.map_or(Ref::Head, |(_, at)| at);
-    Ok(View { checkout: Ref::Head, at })
+    Ok(View { checkout: checkout::session(scope, caller, headers)?, at })
 }
 
 impl Fields {
