@@ -23,6 +23,9 @@ pub struct Config {
     pub header_timeout: Duration,
     /// The longest pause between two pieces of a request's body.
     pub body_idle_timeout: Duration,
+    /// How long a stream of events is silent at most: proxies close what says nothing for a minute. Whoever lost the right to
+    /// read learns it at the latest after this.
+    pub heartbeat: Duration,
     /// How long running requests may take to end once the server is asked to stop.
     pub shutdown_grace: Duration,
     /// Origins (`https://app.example`) whose pages may read answers (spec AUT-10). Empty: none.
@@ -40,6 +43,7 @@ impl Config {
             connections_per_ip_max: 1_000,
             header_timeout: Duration::from_secs(30),
             body_idle_timeout: Duration::from_secs(60),
+            heartbeat: Duration::from_secs(15),
             shutdown_grace: Duration::from_secs(30),
             cors_origins: Vec::new(),
         }

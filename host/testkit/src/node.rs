@@ -30,7 +30,17 @@ impl TestNode {
         executor: ScriptedExecutor,
         change: impl FnOnce(&mut Config),
     ) -> anyhow::Result<Self> {
-        let log: Arc<dyn CommitLog> = Arc::new(LocalLog::open(&dir.join("log"), &commit_log::Config::STANDARD)?);
+        let log = LocalLog::open(&dir.join("log"), &commit_log::Config::STANDARD)?;
+        Self::open_on(dir, Arc::new(log), executor, change).await
+    }
+
+    /// With another log.
+    pub async fn open_on(
+        dir: &Path,
+        log: Arc<dyn CommitLog>,
+        executor: ScriptedExecutor,
+        change: impl FnOnce(&mut Config),
+    ) -> anyhow::Result<Self> {
         let mut config = Config::standard(dir.to_owned(), Namespace::parse("https://root.test")?);
         change(&mut config);
         let clock = Arc::new(ManualClock::new(START));

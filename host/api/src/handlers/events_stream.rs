@@ -19,14 +19,11 @@ use http::HeaderMap;
 use runtime::{Caller, EventFilter, EventShown};
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::watch::Receiver;
 
 /// Events read at a time for a stream: what one slow reader may hold in memory.
 const BATCH: u32 = 20;
-/// Proxies close what is silent for a minute. Whoever lost the right to read learns it at the latest after this.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 const LAST_EVENT_ID: &str = "last-event-id";
 
 #[utoipa::path(
@@ -122,7 +119,7 @@ impl Follower {
                     () = self.app.stopping.cancelled() => return None,
                     // One look answers all signals that gathered.
                     changed = self.signal.changed() => changed.ok()?,
-                    () = tokio::time::sleep(HEARTBEAT) => {
+                    () = tokio::time::sleep(self.app.config.heartbeat) => {
                         return match self.still_may().await {
                             Ok(()) => Some(Event::default().comment("")),
                             Err(problem) => Some(self.end(&problem)),

@@ -1,6 +1,7 @@
 //! The router over a real node with a scripted executor: HTTP in, HTTP out.
 
 mod branches;
+mod events;
 mod functions;
 mod hostile;
 mod invoke;
@@ -25,7 +26,7 @@ struct Server {
     test: TestNode,
     config: Config,
     key: String,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 struct Answer {
@@ -91,7 +92,11 @@ impl Server {
         change(&mut config);
         let router = crate::router(test.node.clone(), config.clone());
         let key = test.root_key.as_ref().unwrap().reveal().to_owned();
-        Self { router, test, config, key, _dir: dir }
+        Self { router, test, config, key, dir: dir }
+    }
+
+    fn test_folder(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {

@@ -1,6 +1,7 @@
 //! Which object a request reaches, and who may.
 
 use super::*;
+use serde_json::json;
 
 impl Server {
     async fn make(&self, ns: &str) {
@@ -149,5 +150,84 @@ async fn secrets_go_in_and_only_their_names_come_out() {
     for status in [204, 404] {
         let delete = server.request("DELETE", "/api/secrets/STRIPE").body(Body::empty()).unwrap();
         assert_eq!(server.send(delete).await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn an_object_tells_what_it_is_and_what_it_knows() {
+    let server = Server::start().await;
+    let root = server.get("/api/$self").await.json();
+    assert_eq!(
+        (&root["ns"], &root["class"], &root["parent"]),
+        (&json!("https://root.test"), &json!("DO"), &Value::Null)
+    );
+    assert_eq!((&root["version"], &root["defaultBranch"]), (&json!(4), &json!("main")));
+    let made = server.call("POST", "/api/objects", r#"{"ns":"https://crm.test","class":"Business"}"#).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let at = async |method: &str, uri: &str, body: Value| {
+        let request = server.request(method, uri).header("do-namespace", "https://crm.test");
+        let request = request.header("content-type", "application/json");
+        server.send(request.body(Body::from(body.to_string())).unwrap()).await
+    };
+    assert_eq!(at("POST", "/api/objects", json!({"ns": "https://crm.test/acme"})).await.json()["class"], "App");
+    let crm = at("GET", "/api/$self", Value::Null).await.json();
+    assert_eq!((&crm["class"], &crm["parent"]), (&json!("Business"), &json!("https://root.test")));
+    assert_eq!((&crm["children"], &crm["version"], &crm["sequence"]), (&json!({"count": 1}), &json!(0), &json!(1)));
+    assert_eq!(crm["createdAt"], "2024-01-08T12:00:00.000Z");
+    assert_eq!(server.get("/api/$self").await.json()["children"]["count"], 1);
+
+    let list = at("GET", "/api/objects", Value::Null).await.json();
+    let told: Vec<_> =
+        list["data"].as_array().unwrap().iter().map(|o| (o["relation"].clone(), o["ns"].clone())).collect();
+    assert_eq!(told, [(json!("child"), json!("https://crm.test/acme")), (json!("parent"), json!("https://root.test"))]);
+    let acme = "/api/objects/https%3A%2F%2Fcrm.test%2Facme";
+    assert_eq!(at("GET", acme, Value::Null).await.json(), list["data"][0]);
+    assert_eq!(at("GET", "/api/objects/https%3A%2F%2Fnobody.test", Value::Null).await.status, 404);
+    assert_eq!(at("GET", "/api/objects/%20", Value::Null).await.status, 404);
+
+    let other = "/api/objects/https%3A%2F%2Felsewhere.test";
+    for (uri, body, status, code) in [
+        (other, json!({"relation": "reference"}), 201, ""),
+        (other, json!({"relation": "reference"}), 200, ""),
+        (other, json!({"relation": "follower"}), 404, "OBJECT_NOT_FOUND"),
+        (other, json!({"relation": "cousin"}), 422, "VALIDATION_FAILED"),
+        (other, json!({"relation": "reference", "shardIndex": 1}), 422, "VALIDATION_FAILED"),
+        (acme, json!({"relation": "parent"}), 409, "OBJECT_CYCLE"),
+        (acme, json!({"relation": "reference"}), 409, "RELATION_TAKEN"),
+        ("/api/objects/https%3A%2F%2Fcrm.test", json!({"relation": "child"}), 409, "OBJECT_CYCLE"),
+        ("/api/objects/%20", json!({"relation": "child"}), 422, "VALIDATION_FAILED"),
+    ] {
+        let answer = at("PUT", uri, body.clone()).await;
+        assert_eq!(answer.status, status, "{uri} {body} {}", answer.text);
+        if !code.is_empty() {
+            assert_eq!(answer.code(), code, "{uri} {body}");
+        }
+    }
+    let odd = at("POST", "/api/objects", json!({"ns": "https://crm.test/x", "class": "Tenant"})).await;
+    assert_eq!((odd.status.as_u16(), odd.code().as_str()), (422, "CLASS_INVALID"));
+}
+
+#[tokio::test]
+async fn the_internal_id_of_an_object_is_no_address() {
+    let server = Server::start().await;
+    server.make("https://crm.test").await;
+    assert_eq!(server.whose("crm.test", "/api/whoami", None).await, Ok("https://crm.test".to_owned()));
+    let folder = server.test_folder().join("data/objects");
+    let mut ids = Vec::new();
+    for shard in std::fs::read_dir(folder).unwrap() {
+        for file in std::fs::read_dir(shard.unwrap().path()).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            ids.extend(name.strip_suffix(".sqlite").map(str::to_owned));
+        }
+    }
+    assert_eq!(ids.len(), 2);
+    for id in ids {
+        for path in [format!("/{id}"), format!("/{id}/api/whoami"), format!("/api/objects/{id}"), format!("/api/{id}")]
+        {
+            assert_eq!(server.get(&path).await.status, 404, "{path}");
+        }
+        assert!(!server.get("/api/objects").await.text.contains(&id));
+        assert!(!server.get("/api/actions-log").await.text.contains(&id));
+        assert!(!server.get("/api/$self").await.text.contains(&id));
     }
 }

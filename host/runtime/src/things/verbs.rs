@@ -17,6 +17,9 @@ use types::{Fault, Noun, ThingId, ThingKey};
 /// Verbs registered in one object.
 const VERBS_MAX: usize = 1_000;
 
+/// What can be given of a verb.
+const FORMS: [&str; 8] = ["action", "activity", "event", "predicate", "reverseBy", "reverseAt", "reverseIn", "inverse"];
+
 /// What an object remembers of its verbs.
 pub(crate) struct Verbs {
     /// Nobody registered one as long as this is false: nothing needs to be looked up then.
@@ -102,6 +105,12 @@ impl Object {
     /// `conflict` for a built-in verb, and for a form that means another verb.
     pub async fn put_verb(&self, caller: &Caller, word: &str, given: &Value) -> Result<(VerbShown, bool), Fault> {
         caller.may("verbs", "update")?;
+        let is_form = |key: &String| FORMS.contains(&key.as_str());
+        if let Some(key) = given.as_object().and_then(|given| given.keys().find(|key| !is_form(key))) {
+            let key = &key[..key.floor_char_boundary(80)];
+            let message = format!("{key:?} is no form of a verb; accepted: {}", FORMS.join(", "));
+            return Err(fields_fault(&[FieldError::new(key, "unknown", message)]));
+        }
         if !is_verb(word) {
             let message = "a verb is a small letter followed by letters and digits, 64 at most, like ship";
             return Err(fields_fault(&[FieldError::new("action", "verb", message)]));

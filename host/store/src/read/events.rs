@@ -22,12 +22,14 @@ impl Reader {
     pub fn events(&self, filter: &EventFilter) -> Result<Page<EventRow, u64>, Error> {
         let limit = limited(filter.limit);
         let last = self.next_sequence() - 1;
-        let end = last.min(filter.after.saturating_add(u64::from(SCAN_MAX)));
+        // What is past the end has no number of its own in the file.
+        let after = filter.after.min(last);
+        let end = last.min(after.saturating_add(u64::from(SCAN_MAX)));
         let items = self.list(
             "SELECT sequence, id, verb, source, data, actionId, createdAt FROM events
              WHERE sequence > ?1 AND sequence <= ?2 AND (?3 IS NULL OR verb = ?3) AND (?4 IS NULL OR source = ?4)
              ORDER BY sequence LIMIT ?5",
-            &[&int(filter.after), &int(end), &filter.verb, &filter.source, &limit],
+            &[&int(after), &int(end), &filter.verb, &filter.source, &limit],
             read,
         )?;
         let seen = items.last().filter(|_| items.len() == limit as usize).map_or(end, |e| e.sequence);
