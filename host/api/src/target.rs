@@ -4,8 +4,8 @@
 //! (spec ID-7); the router matches the raw path too.
 
 use crate::app::Scope;
-use crate::handlers::checkout;
 use crate::caller::Who;
+use crate::handlers::checkout;
 use crate::problem::Problem;
 use crate::query::Fields;
 use http::{HeaderMap, HeaderName, Uri};

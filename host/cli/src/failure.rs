@@ -200,8 +200,10 @@ impl Failure {
             match &**details {
                 Value::String(line) => text.push_str(&format!("\n{line}")),
                 Value::Array(faults) if !faults.is_empty() && faults.iter().all(|f| f["message"].is_string()) => {
-                    for fault in faults {
-                        text.push_str(&format!("\n  {}", field_line(fault)));
+                    let lines = faults.iter().map(field_line);
+                    // One that is all of the message needs no second line.
+                    for line in lines.filter(|line| !self.message.contains(line.as_str())) {
+                        text.push_str(&format!("\n  {line}"));
                     }
                 }
                 other => text.push_str(&format!("\n{other:#}")),

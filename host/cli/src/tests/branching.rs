@@ -27,7 +27,7 @@ async fn a_checkout_holds_for_the_commands_that_follow_until_it_is_cleared() {
     assert_eq!(user.run(&["checkout"]).await.stdout, "On experiment\n");
     let listed = user.run(&["branches", "list"]).await.stdout;
     let lines: Vec<String> = listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-    assert_eq!(lines[1..], ["main 0 0 9 0 - -", "* experiment 2 1 12 7 main t"]);
+    assert_eq!(lines[1..], ["main 0 0 9 0 - -", "experiment * 2 1 12 7 main t"]);
 
     // Another namespace has nothing checked out.
     user.run(&["things", "get", "Startup/acme", "--ns", "https://other.example"]).await;
@@ -194,7 +194,7 @@ async fn events_are_followed_from_now_on_across_a_broken_connection() {
     let filter = ["events", "tail", "--verb", "created", "--source", "Startup/acme", "--limit", "3"];
     let done = user.run(&filter).await;
     assert_eq!(done.code, 0, "{done:?}");
-    assert_eq!(done.stdout.lines().next(), Some("    42 t created      a.example/Startup/acme  v42 city"));
+    assert_eq!(done.stdout.lines().next(), Some("    42 t created          a.example/Startup/acme  v42 city"));
     assert_eq!(done.stdout.lines().count(), 3, "{done:?}");
     assert_eq!(server.last().header("last-event-id"), Some("43"));
 
@@ -212,7 +212,7 @@ async fn events_are_listed_with_where_they_go_on() {
     let done = user.run(&["events", "list", "--after", "7", "--limit", "1"]).await;
     assert_eq!(
         (done.stdout.as_str(), done.stderr.as_str()),
-        ("     8 t created      s\n", "there are more: --after 8\n")
+        ("     8 t created          s\n", "there are more: --after 8\n")
     );
 }
 
@@ -243,13 +243,26 @@ async fn operations_on_the_object_are_waited_for() {
             "Forked into https://copy.example: 12 things from https://a.example@v34\n",
         ),
         (
-            &["compact", "--keep", "3", "--preserve", "v7"],
+            &["compact", "--keep", "3", "--preserve", "v7", "--preserve", "Startup/acme"],
             "compact",
-            json!({"keep": 3, "preserve": [7]}),
-            json!({"actionId": "a", "result": {"thingsCompacted": 1, "actionsArchived": 2, "eventsArchived": 3, "bytesFreed": 4096, "archive": "arc"}}),
-            "Compacted: 1 thing, 2 actions, 3 events; 4096 bytes freed; archive arc\n",
+            json!({"keep": 3, "preserve": ["v7", "Startup/acme"]}),
+            json!({"actionId": "a", "result": {"thingsCompacted": 1, "versionsArchived": 9, "actionsArchived": 2, "eventsArchived": 3, "bytesFreed": 4096, "archive": "arc"}}),
+            "Compacted: 1 thing, 9 versions, 2 actions, 3 events; 4096 bytes freed; archive arc\n",
         ),
-        (&["move", "ORD"], "move", json!({"location": "ORD"}), json!({"region": "enam"}), "Moved to enam\n"),
+        (
+            &["compact", "--restore", "arc"],
+            "restore",
+            json!({"archive": "arc"}),
+            json!({"archive": "arc", "versions": 9, "actions": 1, "events": 0}),
+            "Restored: 9 versions, 1 action, 0 events\n",
+        ),
+        (
+            &["move", "ORD"],
+            "move",
+            json!({"location": "ORD"}),
+            json!({"ns": "https://a.example", "location": "enam", "from": "local"}),
+            "Moved to enam\n",
+        ),
         (
             &["promote", "Startup/acme", "--history"],
             "promote",

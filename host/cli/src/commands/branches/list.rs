@@ -18,12 +18,12 @@ pub(crate) async fn run(_: Command, context: &mut Context) -> Result<()> {
     context.result(&branches, |branches| {
         let row = |branch: &Value| {
             let name = cell(branch, "name");
-            let mark = if name == current { "*" } else { " " };
+            let mark = if name == current { " *" } else { "" };
             let rest = ["ahead", "behind", "head", "base", "forkedFrom", "createdAt"].map(|key| cell(branch, key));
-            [format!("{mark} {name}")].into_iter().chain(rest).collect()
+            [format!("{name}{mark}")].into_iter().chain(rest).collect()
         };
         table(
-            &["  name", "ahead", "behind", "head", "base", "from", "created"],
+            &["name", "ahead", "behind", "head", "base", "from", "created"],
             branches.as_array().into_iter().flatten().map(row),
             "no branches",
         )

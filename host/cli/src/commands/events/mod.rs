@@ -61,7 +61,7 @@ fn line(event: &Value) -> String {
         other => other.to_string(),
     };
     let text = format!(
-        "{:>6} {} {:<12} {}  {}",
+        "{:>6} {} {:<16} {}  {}",
         cell(event, "sequence"),
         cell(event, "createdAt"),
         cell(event, "verb"),

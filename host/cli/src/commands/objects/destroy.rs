@@ -26,6 +26,10 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
     let mut url = client.url(&["objects", name]);
     url.query_pairs_mut().append_pair("confirm", name);
     let request = client.request(Method::DELETE, url)?.header("prefer", "wait");
-    client.send(context, request).await?;
-    context.result(&json!({"ns": name, "destroyed": true}), |_| format!("Destroyed {name}"))
+    let answer = client.send(context, request).await?;
+    let is_done = answer.status != 202;
+    context.result(&json!({"ns": name, "destroyed": is_done}), |_| match is_done {
+        true => format!("Destroyed {name}"),
+        false => format!("{name} is being destroyed; `org.ai actions list` shows when it is done"),
+    })
 }

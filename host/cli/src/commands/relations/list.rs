@@ -96,7 +96,7 @@ fn human(edges: &Value) -> String {
         ]
     };
     table(
-        &[" ", "verb", "thing", "data", "since"],
+        &["way", "verb", "thing", "data", "since"],
         edges.as_array().into_iter().flatten().map(row),
         "no relations: make one with `org.ai relate`",
     )
