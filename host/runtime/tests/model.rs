@@ -351,7 +351,7 @@ impl Pair {
     async fn compare(&self) -> anyhow::Result<()> {
         for name in NAMES {
             let is_there = self.plain.branches().contains(&Some(name));
-            let shown = self.real.root.branch_named(&self.real.all, &scene::branch(name)).await;
+            let shown = self.real.root.branch_named(&self.real.all, Some(&scene::branch(name))).await;
             same!(shown.is_ok(), is_there, "branch {name}: ");
         }
         if let Some(row) = self.plain.rows.last() {

@@ -112,7 +112,10 @@ story!(a_refused_write_leaves_nothing, s, {
 story!(an_idempotency_key_writes_once, s, {
     let with = |key: &str, body: Value| {
         let fingerprint = types::Hash::from_bytes([body["a"].as_u64().unwrap_or(0) as u8; 32]);
-        Write { idempotency: Some(Idempotency { key: key.into(), fingerprint }), ..Write::of(create("Note/a", body)) }
+        Write {
+            idempotency: Some(Idempotency { key: key.into(), route: types::Hash::from_bytes([7; 32]), fingerprint }),
+            ..Write::of(create("Note/a", body))
+        }
     };
     let body = json!({ "a": 1 });
     let first = s.root.write(&s.all, &View::default(), with("k", body.clone())).await?;
@@ -222,7 +225,7 @@ story!(a_branch_sees_its_base_and_its_own, s, {
     );
     assert_eq!(code(s.get("x~3", "Note/acme").await), "NOT_FOUND");
     assert_eq!(s.data("v3", "Note/acme").await["n"], 3, "whatever branch it is on");
-    let shown = s.root.branch_named(&s.all, &branch("x")).await?;
+    let shown = s.root.branch_named(&s.all, Some(&branch("x"))).await?;
     assert_eq!((shown.base, shown.head, shown.ahead, shown.behind), (1, 5, 2, 1));
     assert_eq!(code(s.get("nobody", "Note/acme").await), "BRANCH_NOT_FOUND");
     assert_eq!(code(s.patch("nobody", "Note/acme", json!({})).await), "BRANCH_NOT_FOUND");
@@ -317,7 +320,7 @@ story!(what_both_sides_did_comes_together, s, {
     let again = s.merge("x", "").await?;
     assert_eq!((again.merged, again.fast_forward, again.versions.len(), again.action), (true, true, 0, None));
     assert_eq!(s.events().await?.len(), 11, "the same again does nothing");
-    let shown = s.root.branch_named(&s.all, &branch("x")).await?;
+    let shown = s.root.branch_named(&s.all, Some(&branch("x"))).await?;
     assert_eq!((shown.base, shown.ahead), (13, 0));
     s.patch("x", "Note/a", json!({ "b": 3 })).await?;
     assert_eq!(s.merge("x", "").await?.versions, [15]);

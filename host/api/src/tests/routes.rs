@@ -86,7 +86,7 @@ async fn a_bad_credential_is_the_same_401_whatever_is_wrong_with_it() {
 async fn a_request_id_is_echoed_or_made() {
     let server = Server::start().await;
     let ask = async |id: &str| {
-        let request = anonymous("GET", "/nowhere").header("x-request-id", id).body(Body::empty()).unwrap();
+        let request = anonymous("GET", "/no/such/route").header("x-request-id", id).body(Body::empty()).unwrap();
         server.send(request).await
     };
     let echoed = ask("abc-1").await;

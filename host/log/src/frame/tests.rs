@@ -84,6 +84,7 @@ fn rows() -> Vec<(&'static str, Row)> {
         name: x.clone(),
         parent: Some(BranchName::parse("y").unwrap()),
         base: 7,
+        since: 9,
         forked_from: "y".into(),
         things: Some(vec![ThingKey::parse("Note/a%2Fb").unwrap()]),
         created_at: at(1),
@@ -106,7 +107,15 @@ fn rows() -> Vec<(&'static str, Row)> {
         ("search", Row::Search { version: 300, text: "acme".into() }),
         (
             "unique",
-            Row::Unique(UniqueRow { branch: Some(x), noun, field: "mail".into(), value: "\"a\"".into(), id: None }),
+            Row::Unique(UniqueRow {
+                branch: Some(x),
+                noun,
+                field: "mail".into(),
+                value: "\"a\"".into(),
+                id: ThingId::parse("ann").unwrap(),
+                version: 300,
+                held: false,
+            }),
         ),
     ]
 }

@@ -1,5 +1,5 @@
 //! A node with one object, spoken to in the words of the spec: `put("@x", "Note/a", {…})`.
-#![expect(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use org_ai_runtime::{
     BranchWanted, Caller, Change, Expect, Listed, MergeWanted, Merged, Object, Op, PatchOf, Shown, ThingsWanted, View,
