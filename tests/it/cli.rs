@@ -10,27 +10,27 @@ use tempfile::TempDir;
 
 /// What a command left behind.
 #[derive(Debug)]
-struct Done {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Done {
     #[track_caller]
-    fn ok(self) -> String {
+    pub(crate) fn ok(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.stdout
     }
 
     #[track_caller]
-    fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         let text = self.ok();
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
     }
 
     #[track_caller]
-    fn error(self, code: i32) -> Value {
+    pub(crate) fn error(self, code: i32) -> Value {
         assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{self:?}");
         let document: Value = serde_json::from_str(&self.stderr).unwrap_or_else(|e| panic!("{e}: {self:?}"));
         assert_eq!(document["error"]["exitCode"], code);
@@ -46,27 +46,31 @@ fn command(home: &Path) -> Command {
 }
 
 /// Somebody at a terminal of their own, with the server's key.
-struct User<'a> {
+pub(crate) struct User<'a> {
     server: &'a Server,
     home: TempDir,
 }
 
 impl<'a> User<'a> {
-    fn of(server: &'a Server) -> anyhow::Result<Self> {
+    pub(crate) fn of(server: &'a Server) -> anyhow::Result<Self> {
         Ok(Self { server, home: TempDir::new()? })
     }
 
-    fn run(&self, arguments: &[&str]) -> anyhow::Result<Done> {
+    pub(crate) fn run(&self, arguments: &[&str]) -> anyhow::Result<Done> {
         self.run_with(arguments, "")
     }
 
-    fn run_with(&self, arguments: &[&str], stdin: &str) -> anyhow::Result<Done> {
-        let mut command = command(self.home.path());
-        command.args(arguments).env("ORG_AI_API_URL", &self.server.url).env("ORG_AI_TOKEN", &self.server.key);
-        finish(command, stdin)
+    pub(crate) fn run_with(&self, arguments: &[&str], stdin: &str) -> anyhow::Result<Done> {
+        finish(self.command(arguments), stdin)
     }
 
-    fn file(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(self.home.path());
+        command.args(arguments).env("ORG_AI_API_URL", &self.server.url).env("ORG_AI_TOKEN", &self.server.key);
+        command
+    }
+
+    pub(crate) fn file(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
         Ok(std::fs::write(self.home.path().join(name), content)?)
     }
 }

@@ -7,6 +7,7 @@ mod server;
 mod bad_input;
 mod branches;
 mod cli;
+mod cli_things;
 mod golden;
 mod guests;
 mod outgoing;

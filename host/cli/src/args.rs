@@ -67,6 +67,30 @@ pub(crate) enum Command {
     /// Write, build, deploy and call functions
     #[command(subcommand)]
     Functions(commands::functions::Command),
+    /// Versioned things: read them at any ref, write them, see their history
+    #[command(subcommand)]
+    Things(commands::things::Command),
+    Relate(commands::relations::relate::Command),
+    Unrelate(commands::relations::unrelate::Command),
+    Relations(commands::relations::list::Command),
+    /// The types of things, and what each must look like
+    #[command(subcommand)]
+    Nouns(commands::nouns::Command),
+    /// The words for what is done to things and between them
+    #[command(subcommand)]
+    Verbs(commands::verbs::Command),
+    /// Named lines of versions, over the whole object
+    #[command(subcommand)]
+    Branches(commands::branches::Command),
+    Checkout(commands::checkout::Command),
+    Merge(commands::merge::Command),
+    /// What happened, in its order
+    #[command(subcommand)]
+    Events(commands::events::Command),
+    Fork(commands::lifecycle::fork::Command),
+    Compact(commands::lifecycle::compact::Command),
+    Move(commands::lifecycle::move_to::Command),
+    Promote(commands::lifecycle::promote::Command),
     /// API keys of a durable object
     #[command(subcommand)]
     Keys(commands::keys::Command),

@@ -1,7 +1,9 @@
 //! Talking to the server: one request, one answer or [`Failure`]. What a trace shows never includes a header.
 
+use crate::checkouts::Place;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::secret::Secret;
 use crate::session::{Session, is_loopback};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, Url};
@@ -16,12 +18,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The namespace that a request is about (spec ID-17).
 const DO_NAMESPACE: &str = "do-namespace";
+/// On an answer: nothing was to be written.
+const DO_UNCHANGED: &str = "do-unchanged";
+/// What is checked out (spec VER-6).
+const DO_SESSION: &str = "do-session";
 
 pub(crate) struct Client {
     http: reqwest::Client,
     pub(crate) session: Session,
     /// How long an answer may take.
     pub(crate) timeout: Duration,
+    /// The session of what is checked out, sent with each request.
+    pub(crate) checkout: Option<Secret>,
     is_verbose: bool,
 }
 
@@ -29,6 +37,8 @@ pub(crate) struct Client {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// The write would have changed nothing, and wrote nothing (spec THG-4).
+    pub(crate) is_unchanged: bool,
     pub(crate) body: Value,
 }
 
@@ -55,7 +65,17 @@ impl Client {
         }
         let http = builder.build().map_err(|e| Failure::local("no connection can be made", e))?;
         let timeout = context.globals.timeout.unwrap_or(ANSWER_TIMEOUT);
-        Ok(Self { http, session, timeout, is_verbose: context.globals.verbose })
+        Ok(Self { http, session, timeout, checkout: None, is_verbose: context.globals.verbose })
+    }
+
+    /// For what a checkout holds.
+    pub(crate) fn place(&self) -> Place {
+        let session = &self.session;
+        Place {
+            api_url: session.api_url.origin().ascii_serialization(),
+            ns: session.ns.clone(),
+            profile: session.profile.clone(),
+        }
     }
 
     /// A URL of the server; each segment is escaped.
@@ -76,6 +96,13 @@ impl Client {
         }
         if let Some(ns) = &self.session.ns {
             request = request.header(DO_NAMESPACE, ns);
+        }
+        if let Some(checkout) = &self.checkout {
+            let value = HeaderValue::try_from(checkout.expose()).map_err(|_| {
+                Failure::new("CONFIG_INVALID", "what is checked out is kept with characters that no session has")
+                    .with_hint("`org.ai checkout --clear` begins anew")
+            })?;
+            request = request.header(DO_SESSION, value);
         }
         Ok(request)
     }
@@ -143,7 +170,8 @@ impl Client {
                     .with_hint("is the URL the one of an org.ai server?")
             })?
         };
-        Ok(Answer { status: status.as_u16(), body })
+        let is_unchanged = headers.get(DO_UNCHANGED).is_some_and(|value| value == "1");
+        Ok(Answer { status: status.as_u16(), is_unchanged, body })
     }
 
     fn refused(&self, status: u16, headers: &HeaderMap, body: &Value) -> Failure {
@@ -159,6 +187,11 @@ impl Client {
                 None => format!("the server answered {status}"),
             };
             failure.hint = Some("give the new address with --api-url".to_owned());
+        }
+        let code = failure.code.as_str();
+        if self.checkout.is_some() && (code.contains("SESSION") || code == "READ_ONLY_REF") {
+            failure.hint =
+                Some("`org.ai checkout` shows what is checked out, `org.ai checkout --clear` ends it".to_owned());
         }
         if status == 401 && self.session.token.is_none() {
             failure.message = format!("you are not logged in at {}", self.session.api_url);
@@ -179,6 +212,15 @@ impl Client {
         let what = if error.is_connect() { "cannot be reached" } else { "broke the connection" };
         let failure = Failure::new("NETWORK", format!("{url} {what}: {reason}"));
         if is_loopback(url) { failure } else { failure.with_hint("check the address and your connection") }
+    }
+}
+
+/// Where a list goes on, if it does.
+pub(crate) fn next(body: &Value) -> Option<String> {
+    match &body["next"] {
+        Value::String(cursor) => Some(cursor.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 

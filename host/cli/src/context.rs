@@ -3,6 +3,7 @@
 use crate::args::Globals;
 use crate::env::{Env, NO_COLOR};
 use crate::failure::{Failure, Result};
+use crate::paint::Paint;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 use std::io::{self, IsTerminal, Read, Write};
@@ -54,6 +55,12 @@ impl Context {
 
     pub(crate) fn has_color(&self) -> bool {
         self.streams.stderr_is_terminal && !self.globals.no_color && self.env.get(NO_COLOR).is_none()
+    }
+
+    /// Whether results may be coloured: somebody reads them, and did not say no.
+    pub(crate) fn paint(&self) -> Paint {
+        let is_wanted = !self.globals.no_color && self.env.get(NO_COLOR).is_none();
+        if self.streams.stdout_is_terminal && is_wanted { Paint::Ansi } else { Paint::Plain }
     }
 
     /// The result of the command: the document with `--json`, else what `human` makes of it.
@@ -115,6 +122,25 @@ impl Context {
             Ok(false) => Err(Failure::new("CANCELLED", "nothing was done")),
             Err(_) => Err(Failure::new("INTERRUPTED", "nothing was done")),
         }
+    }
+
+    /// Asks for a word to be typed before something that nothing brings back.
+    pub(crate) fn confirm_by(&mut self, warning: &str, word: &str) -> Result<()> {
+        if self.globals.yes {
+            return Ok(());
+        }
+        if !self.streams.stdin_is_terminal || !self.streams.stderr_is_terminal {
+            return Err(Failure::new("CONFIRMATION_REQUIRED", format!("{warning} Nobody is there to confirm it")));
+        }
+        let typed: String = dialoguer::Input::new()
+            .with_prompt(format!("{warning} Type {word} to do it"))
+            .allow_empty(true)
+            .interact_text()
+            .map_err(|_| Failure::new("INTERRUPTED", "nothing was done"))?;
+        if typed.trim() == word {
+            return Ok(());
+        }
+        Err(Failure::new("CANCELLED", format!("that is not {word}: nothing was done")))
     }
 
     /// A secret: typed without echo at a terminal, else all of standard input without the line's end.

@@ -60,19 +60,24 @@ pub(crate) struct Store {
     path: PathBuf,
 }
 
+/// The folder of all that the commands keep for the user.
+pub(crate) fn folder(env: &Env) -> Result<PathBuf> {
+    let config = match (env.get(XDG_CONFIG_HOME), env.get(HOME)) {
+        (Some(config), _) => PathBuf::from(config),
+        (None, Some(home)) => Path::new(&home).join(".config"),
+        (None, None) => {
+            return Err(Failure::new(
+                "CONFIG_INVALID",
+                "neither XDG_CONFIG_HOME nor HOME says where credentials are kept",
+            ));
+        }
+    };
+    Ok(config.join("org.ai"))
+}
+
 impl Store {
     pub(crate) fn locate(env: &Env) -> Result<Self> {
-        let config = match (env.get(XDG_CONFIG_HOME), env.get(HOME)) {
-            (Some(config), _) => PathBuf::from(config),
-            (None, Some(home)) => Path::new(&home).join(".config"),
-            (None, None) => {
-                return Err(Failure::new(
-                    "CONFIG_INVALID",
-                    "neither XDG_CONFIG_HOME nor HOME says where credentials are kept",
-                ));
-            }
-        };
-        Ok(Self { path: config.join("org.ai").join("credentials.json") })
+        Ok(Self { path: folder(env)?.join("credentials.json") })
     }
 
     /// The file's content, nothing if there is no file; and a warning if others could read it until now.

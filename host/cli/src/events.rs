@@ -29,12 +29,22 @@ pub(crate) struct Tail {
     response: Option<Response>,
     parser: Parser,
     ready: VecDeque<Event>,
+    /// It was open once: what breaks from then on is made again. A server that was never there is told at once.
+    is_known: bool,
     failures: u32,
 }
 
 impl Tail {
     pub(crate) fn new(url: Url) -> Self {
-        Self { url, last_id: None, response: None, parser: Parser::default(), ready: VecDeque::new(), failures: 0 }
+        Self {
+            url,
+            last_id: None,
+            response: None,
+            parser: Parser::default(),
+            ready: VecDeque::new(),
+            is_known: false,
+            failures: 0,
+        }
     }
 
     /// The next event, however long it takes.
@@ -49,7 +59,7 @@ impl Tail {
                 return Ok(event);
             }
             match self.receive(client, context).await {
-                Err(failure) if failure.exit == Exit::Network && self.failures < RECONNECTS_MAX => {
+                Err(failure) if failure.exit == Exit::Network && self.is_known && self.failures < RECONNECTS_MAX => {
                     self.response = None;
                     self.parser = Parser::default();
                     tokio::time::sleep(RECONNECT_WAIT_FIRST * 2_u32.pow(self.failures)).await;
@@ -74,6 +84,7 @@ impl Tail {
                     client.read(response).await?;
                     return Err(lost(&"the server answered without a stream"));
                 }
+                self.is_known = true;
                 self.response.insert(response)
             }
         };

@@ -66,6 +66,29 @@ const TABLE: &[Row] = &[
     Row("NOT_IMPLEMENTED", Exit::General, None),
     Row("UNAVAILABLE", Exit::Network, Some("the server is there but not ready; try again in a moment")),
     Row("INTERNAL", Exit::General, Some("the server's log has the reason under this request's id")),
+    Row(
+        "PRECONDITION_FAILED",
+        Exit::General,
+        Some("it was changed meanwhile: look at the newest version, then try again"),
+    ),
+    Row(
+        "VERSION_CONFLICT",
+        Exit::General,
+        Some("it was changed meanwhile: look at the newest version, then try again"),
+    ),
+    Row("READ_ONLY_REF", Exit::General, Some("write without a ref, or to a branch: --at NAME")),
+    Row("BRANCH_NOT_FOUND", Exit::NotFound, Some("`org.ai branches list` shows the branches there are")),
+    Row("NOUN_NOT_FOUND", Exit::NotFound, Some("`org.ai nouns list` shows the types there are")),
+    Row(
+        "VERSION_DELETED",
+        Exit::NotFound,
+        Some("`org.ai things history` shows its versions, `org.ai things restore` brings it back"),
+    ),
+    Row(
+        "MERGE_CONFLICT",
+        Exit::General,
+        Some("decide: --resolve Type/id=ours|theirs|delete|FILE for one thing, --strategy ours|theirs for all"),
+    ),
     Row("FUNCTION_FAILED", Exit::Remote, Some("`org.ai functions logs NAME` shows what it wrote")),
 ];
 
@@ -176,6 +199,13 @@ impl Failure {
         if let Some(details) = self.details.as_ref().filter(|_| self.code != "BUILD_FAILED") {
             match &**details {
                 Value::String(line) => text.push_str(&format!("\n{line}")),
+                Value::Array(faults) if !faults.is_empty() && faults.iter().all(|f| f["message"].is_string()) => {
+                    let lines = faults.iter().map(field_line);
+                    // One that is all of the message needs no second line.
+                    for line in lines.filter(|line| !self.message.contains(line.as_str())) {
+                        text.push_str(&format!("\n  {line}"));
+                    }
+                }
                 other => text.push_str(&format!("\n{other:#}")),
             }
         }
@@ -188,6 +218,15 @@ impl Failure {
             }
         }
         text
+    }
+}
+
+/// What is wrong with one field (spec NOU-5).
+fn field_line(fault: &Value) -> String {
+    let message = fault["message"].as_str().unwrap_or_default();
+    match fault["field"].as_str() {
+        Some(field) if !field.is_empty() => format!("{field}: {message}"),
+        Some(_) | None => message.to_owned(),
     }
 }
 
@@ -240,6 +279,16 @@ mod tests {
             failure.to_json().to_string(),
             r#"{"error":{"code":"NOT_FOUND","message":"no function x","exitCode":7,"details":{"a":1},"hint":"look","requestId":"r-1"}}"#
         );
+    }
+
+    #[test]
+    fn what_is_wrong_with_each_field_has_its_line() {
+        let details = json!([
+            {"field": "age", "rule": "type", "message": "age is a number"},
+            {"field": "", "rule": "size", "message": "too much"},
+        ]);
+        let body = json!({"error": {"code": "VALIDATION_FAILED", "message": "2 fields", "details": details}});
+        assert_eq!(Failure::of_answer(422, &body).to_text(), "error: 2 fields\n  age: age is a number\n  too much");
     }
 
     #[test]

@@ -14,11 +14,17 @@ mod env;
 mod trace;
 mod wiring;
 
+mod checkouts;
 mod client;
 mod credentials;
 mod events;
 mod session;
 mod upload;
+
+mod address;
+mod fields;
+mod filter;
+mod paint;
 
 mod duration;
 mod private_file;

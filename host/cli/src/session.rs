@@ -38,6 +38,8 @@ pub(crate) struct Session {
     pub(crate) api_url: Url,
     pub(crate) token: Option<(Secret, TokenSource)>,
     pub(crate) ns: Option<String>,
+    /// The profile whose token it is, if it is one's.
+    pub(crate) profile: Option<String>,
 }
 
 /// What `dev` writes for the commands that are run beside it.
@@ -77,6 +79,7 @@ impl Session {
             .map(|t| (Secret::new(t), TokenSource::Env))
             .or_else(|| dev.filter(|d| is_for(&d.url)).map(|d| (d.key, TokenSource::Dev)))
             .or_else(|| profile.map(|p| (p.access_token.clone(), TokenSource::File)));
+        let is_profiles = matches!(token, Some((_, TokenSource::File)));
         let ns = context
             .globals
             .ns
@@ -86,7 +89,8 @@ impl Session {
         if let Some(ns) = &ns {
             types::Namespace::parse(ns).map_err(Failure::usage)?;
         }
-        Ok(Self { api_url, token, ns })
+        let profile = is_profiles.then(|| named.unwrap_or_else(|| credentials.default.clone()));
+        Ok(Self { api_url, token, ns, profile })
     }
 }
 

@@ -117,6 +117,7 @@ async fn start(command: &Command, home: &Home, data: PathBuf, context: &mut Cont
         api_url: parse_url(&url, false)?,
         token: Some((key, TokenSource::Dev)),
         ns: context.globals.ns.clone().or_else(|| context.env.get(crate::env::NS)),
+        profile: None,
     };
     let client = Client::of(context, session)?;
     let (stop, stopped) = oneshot::channel();

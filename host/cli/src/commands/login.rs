@@ -45,7 +45,8 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
     }
     let token = context.read_secret("API key")?;
     let token = crate::secret::Secret::new(token.expose().trim());
-    let session = Session { api_url: api_url.clone(), token: Some((token.clone(), TokenSource::File)), ns: None };
+    let session =
+        Session { api_url: api_url.clone(), token: Some((token.clone(), TokenSource::File)), ns: None, profile: None };
     let session = Session { ns: context.globals.ns.clone().or_else(|| context.env.get(env::NS)), ..session };
     let ns = session.ns.clone();
     let client = Client::of(context, session)?;

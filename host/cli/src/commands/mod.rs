@@ -5,15 +5,24 @@ use crate::context::Context;
 use crate::failure::Result;
 
 pub(crate) mod actions;
+pub(crate) mod branches;
+pub(crate) mod checkout;
 pub(crate) mod completions;
 pub(crate) mod dev;
+pub(crate) mod events;
 pub(crate) mod functions;
 pub(crate) mod keys;
+pub(crate) mod lifecycle;
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod merge;
+pub(crate) mod nouns;
 pub(crate) mod objects;
+pub(crate) mod relations;
 pub(crate) mod secrets;
 pub(crate) mod serve;
+pub(crate) mod things;
+pub(crate) mod verbs;
 pub(crate) mod whoami;
 
 pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result<()> {
@@ -21,6 +30,20 @@ pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result
         args::Command::Serve(command) => serve::run(command, context).await,
         args::Command::Dev(command) => dev::run(command, context).await,
         args::Command::Functions(command) => functions::run(command, context).await,
+        args::Command::Things(command) => things::run(command, context).await,
+        args::Command::Relate(command) => relations::relate::run(command, context).await,
+        args::Command::Unrelate(command) => relations::unrelate::run(command, context).await,
+        args::Command::Relations(command) => relations::list::run(command, context).await,
+        args::Command::Nouns(command) => nouns::run(command, context).await,
+        args::Command::Verbs(command) => verbs::run(command, context).await,
+        args::Command::Branches(command) => branches::run(command, context).await,
+        args::Command::Checkout(command) => checkout::run(command, context).await,
+        args::Command::Merge(command) => merge::run(command, context).await,
+        args::Command::Events(command) => events::run(command, context).await,
+        args::Command::Fork(command) => lifecycle::fork::run(command, context).await,
+        args::Command::Compact(command) => lifecycle::compact::run(command, context).await,
+        args::Command::Move(command) => lifecycle::move_to::run(command, context).await,
+        args::Command::Promote(command) => lifecycle::promote::run(command, context).await,
         args::Command::Keys(command) => keys::run(command, context).await,
         args::Command::Secrets(command) => secrets::run(command, context).await,
         args::Command::Objects(command) => objects::run(command, context).await,

@@ -1,11 +1,13 @@
 //! Whole commands, from arguments to streams and exit code, against a server that answers from a script.
 
 mod account;
+mod branching;
 mod deploying;
 mod help;
 mod invoking;
 mod rules;
 mod server;
+mod things;
 
 use crate::context::{Context, Streams};
 use crate::env::Env;

@@ -25,7 +25,66 @@ async fn full_server() -> FakeServer {
         .on("GET /api/actions-log?limit=20", 200, json!({"data": [{"id": "a", "verb": "invoke", "status": "failed"}]}))
         .on("GET /api/actions-log/a", 200, json!({"id": "a", "verb": "invoke"}))
         .on("GET /api/whoami", 200, json!({"actor": "x"}));
+    with_things(&server);
+    with_lines(&server);
     server
+}
+
+fn with_things(server: &FakeServer) {
+    let thing =
+        json!({"$id": "https://a/Note/n", "id": "n", "type": "Note", "name": null, "data": {"a": 1}, "version": 2});
+    let edge = json!({"verb": "owns", "from": "https://a/Note/n", "to": "https://a/Note/m", "data": {}});
+    let noun = json!({"noun": "Note", "plural": "Notes", "schema": null, "things": 1});
+    let verb = json!({"action": "ship", "event": "shipped"});
+    server
+        .on("GET /api/Note/n", 200, thing.clone())
+        .on("GET /api/Note?limit=20", 200, json!({"data": [thing], "total": 1}))
+        .on("POST /api/Note", 201, thing.clone())
+        .on("PATCH /api/Note/n", 200, thing.clone())
+        .on("DELETE /api/Note/n", 200, thing.clone())
+        .on("POST /api/Note/n/restore", 200, thing.clone())
+        .on("POST /api/actions-log/a/undo", 200, thing)
+        .on("GET /api/Note/n/versions?limit=20", 200, json!({"data": [{"version": 2}]}))
+        .on("GET /api/Note/n/diff?from=%7E1&to=%7E0", 200, json!([{"op": "remove", "path": "/data/b"}]))
+        .on("PUT /api/Note/n/relationships/owns?to=Note%2Fm", 201, edge.clone())
+        .raw("DELETE /api/Note/n/relationships/owns?to=Note%2Fm", 204, &[], "")
+        .on("GET /api/Note/n/relationships?limit=100", 200, json!({"data": [edge]}))
+        .on("GET /api/Note/n/references?limit=100", 200, json!({"data": []}))
+        .on("GET /api/nouns", 200, json!({"data": [noun]}))
+        .on("GET /api/nouns/Note", 200, noun.clone())
+        .on("PUT /api/nouns/Note", 200, noun)
+        .raw("DELETE /api/nouns/Note", 204, &[], "")
+        .on("GET /api/verbs", 200, json!({"data": [verb]}))
+        .on("GET /api/verbs/ship", 200, verb.clone())
+        .on("PUT /api/verbs/ship", 200, verb);
+}
+
+fn with_lines(server: &FakeServer) {
+    let branch = json!({"name": "x", "base": 1, "head": 2, "ahead": 1, "behind": 0});
+    let object = json!({"ns": "https://a.example", "class": "App", "sequence": 4, "relation": "child"});
+    let event = json!({"sequence": 5, "verb": "created", "source": "s", "data": {}});
+    let one = "/api/objects/https:%2F%2Fa.example";
+    server
+        .on("GET /api/branches", 200, json!({"data": [branch]}))
+        .on("GET /api/branches/x", 200, branch.clone())
+        .on("POST /api/branches", 201, branch)
+        .raw("DELETE /api/branches/x", 204, &[], "")
+        .on("POST /api/checkout", 200, json!({"session": "tok_secret", "branch": "x", "detached": false}))
+        .on("POST /api/merge", 200, json!({"merged": true, "versions": [3], "changes": 1}))
+        .on("GET /api/events?limit=20", 200, json!({"data": [event]}))
+        .raw(
+            "GET /api/events/stream?after=4",
+            200,
+            &[("content-type", "text/event-stream")],
+            &format!("id: 5\ndata: {event}\n\n"),
+        )
+        .on("GET /api/$self", 200, object.clone())
+        .on(&format!("GET {one}"), 200, object.clone())
+        .on(&format!("PUT {one}"), 200, object)
+        .raw(&format!("DELETE {one}?confirm=https%3A%2F%2Fa.example"), 204, &[], "");
+    for op in ["fork", "compact", "move", "promote"] {
+        server.on(&format!("POST /api/lifecycle/{op}"), 200, json!({"ns": "https://b.example"}));
+    }
 }
 
 const COMMANDS: &[&[&str]] = &[
@@ -43,8 +102,45 @@ const COMMANDS: &[&[&str]] = &[
     &["objects", "create", "https://a.example"],
     &["actions", "list"],
     &["actions", "show", "a"],
+    &["actions", "undo", "a"],
+    &["things", "get", "Note/n"],
+    &["things", "list", "Note"],
+    &["things", "create", "Note"],
+    &["things", "update", "Note/n", "--set", "a=1"],
+    &["things", "delete", "Note/n"],
+    &["things", "restore", "Note/n"],
+    &["things", "history", "Note/n"],
+    &["things", "diff", "Note/n"],
+    &["relate", "Note/n", "owns", "Note/m"],
+    &["unrelate", "Note/n", "owns", "Note/m"],
+    &["relations", "Note/n"],
+    &["nouns", "list"],
+    &["nouns", "show", "Note"],
+    &["nouns", "set", "Note"],
+    &["nouns", "delete", "Note", "--yes"],
+    &["verbs", "list"],
+    &["verbs", "show", "ship"],
+    &["verbs", "set", "ship"],
+    &["branches", "list"],
+    &["branches", "show", "x"],
+    &["branches", "create", "x"],
+    &["branches", "delete", "x"],
+    &["checkout", "x"],
+    &["merge", "x"],
+    &["events", "list"],
+    &["events", "tail", "--limit", "1"],
+    &["objects", "show"],
+    &["objects", "relate", "https://a.example", "follower"],
+    &["objects", "destroy", "https://a.example", "--yes"],
+    &["fork", "https://b.example"],
+    &["compact"],
+    &["move", "ORD"],
+    &["promote", "Note/n"],
     &["whoami"],
 ];
+
+/// Commands whose result is a list, besides those that are called so.
+const LISTS: &[&str] = &["list", "history", "diff", "relations"];
 
 #[tokio::test]
 async fn every_command_gives_one_json_document_or_something_to_read() {
@@ -54,7 +150,7 @@ async fn every_command_gives_one_json_document_or_something_to_read() {
         let done = user.run_with(&[&["--json"], *command].concat(), "value").await;
         assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{command:?} {done:?}");
         let document = done.json();
-        assert_eq!(document.is_array(), command.contains(&"list"), "{command:?} {document}");
+        assert_eq!(document.is_array(), LISTS.iter().any(|list| command.contains(list)), "{command:?} {document}");
         let done = user.run_with(command, "value").await;
         assert_eq!(done.code, 0, "{command:?} {done:?}");
         assert!(!done.stdout.is_empty() && serde_json::from_str::<Vec<Value>>(&done.stdout).is_err(), "{command:?}");
@@ -78,7 +174,15 @@ async fn every_command_says_that_nobody_answers() {
 async fn what_cannot_be_taken_back_is_not_done_without_a_yes() {
     let server = full_server().await;
     let user = User::of(&server);
-    for command in [&["functions", "delete", "hello"][..], &["keys", "revoke", "k"], &["secrets", "delete", "A"]] {
+    for command in [
+        &["functions", "delete", "hello"][..],
+        &["keys", "revoke", "k"],
+        &["secrets", "delete", "A"],
+        &["nouns", "delete", "Note"],
+        &["branches", "delete", "x", "--force"],
+        &["objects", "destroy", "https://a.example"],
+        &["compact", "--no-archive"],
+    ] {
         let done = user.run_with(command, "y\n").await;
         assert_eq!(done.code, 2, "{done:?}");
         assert!(done.stderr.contains("--yes"), "{done:?}");
@@ -102,6 +206,13 @@ async fn no_secret_is_shown_whatever_happens() {
         }
     }
     assert_eq!(server.last().text(), r#"{"value":"hunter2"}"#);
+    for command in [&["checkout", "x"][..], &["checkout"], &["things", "get", "Note/n"]] {
+        for more in [&["--verbose"][..], &["--verbose", "--json"]] {
+            let done = user.run(&[command, more].concat()).await;
+            assert!(done.code == 0 && !format!("{done:?}").contains("tok_secret"), "{done:?}");
+        }
+    }
+    assert_eq!(server.last().header("do-session"), Some("tok_secret"));
 }
 
 #[tokio::test]

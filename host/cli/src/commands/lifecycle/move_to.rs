@@ -1,0 +1,22 @@
+//! `org.ai move`
+
+use crate::context::{Context, cell};
+use crate::failure::Result;
+use serde_json::json;
+
+/// Move this durable object's data to another location of the installation; its URL and all numbers stay
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  org.ai move weur\n  org.ai move ORD --ns https://acme.example")]
+pub(crate) struct Command {
+    /// A location that the server was started with, like weur or ORD
+    location: String,
+}
+
+pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
+    let body = json!({"location": command.location});
+    super::run("move", &body, context, |result| match result["location"].as_str() {
+        Some(_) => format!("Moved to {}", cell(result, "location")),
+        None => format!("Moved to {}", command.location),
+    })
+    .await
+}
