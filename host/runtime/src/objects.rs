@@ -52,22 +52,27 @@ pub(crate) fn open_file(
         (_, known) => known,
     };
     let origin = store.origin().map(|origin| origin.namespace.clone());
-    let (namespace, first) = match (origin, known) {
-        (Some(namespace), _) => (namespace, None),
+    let (namespace, parent, first, functions) = match (origin, known) {
+        (Some(namespace), _) => {
+            let interrupted = settle_interrupted(node, &mut store).map_err(fault)?;
+            append_and_wait(node, ahead.chain(interrupted).collect())?;
+            let parent = parent_of(&store, &namespace).map_err(fault)?;
+            let functions = store.things(NOUN, Deleted::Hidden, None, store::PAGE_MAX).map_err(fault)?;
+            (namespace, parent, None, functions.items)
+        }
+        // Nothing is in it yet, so nothing is read: the first write to a new object waits for this.
         (None, Some((namespace, entry))) => {
-            let record = write_origin(node, &mut store, &namespace, &entry).map_err(fault)?;
-            (namespace, record)
+            append_and_wait(node, ahead.collect())?;
+            let first = write_origin(node, &mut store, &namespace, &entry).map_err(fault)?;
+            let parent = entry.parent.filter(|parent| *parent != namespace);
+            (namespace, parent, first, Vec::new())
         }
         (None, None) => return Err(Fault::internal()),
     };
-    let interrupted = settle_interrupted(node, &mut store).map_err(fault)?;
-    append_and_wait(node, ahead.chain(interrupted).collect())?;
     // An object's first record is waited for by nobody: what is appended after it is not durable before it.
     let confirmed = if first.is_some() { 0 } else { store.applied_seq() };
     store.confirm(confirmed);
-    let parent = parent_of(&store, &namespace).map_err(fault)?;
-    let functions = store.things(NOUN, Deleted::Hidden, None, store::PAGE_MAX).map_err(fault)?;
-    let functions = Functions::of(&functions.items)?;
+    let functions = Functions::of(&functions)?;
     let object = Arc::new(Inner::new(Parts { id, namespace, parent, store, functions, confirmed }, node));
     if let Some(first) = first {
         let (seq, waiting) = (first.seq, object.clone());
