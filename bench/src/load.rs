@@ -1,6 +1,7 @@
 //! A closed-loop HTTP/1.1 client: each connection sends its next request when it has the answer to the last one.
 
 use anyhow::{Context, bail, ensure};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,6 +35,18 @@ pub struct Connection {
     buffer: Vec<u8>,
 }
 
+/// An answer, in the connection's buffer.
+pub struct Answer<'a> {
+    pub status: u16,
+    pub body: &'a [u8],
+}
+
+impl Answer<'_> {
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(self.body)
+    }
+}
+
 impl Connection {
     pub async fn open(address: &str) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await?;
@@ -41,8 +54,8 @@ impl Connection {
         Ok(Self { stream, buffer: vec![0; 64 << 10] })
     }
 
-    /// Sends, waits for the whole answer, says its status and body.
-    pub async fn call(&mut self, request: &[u8]) -> anyhow::Result<(u16, Vec<u8>)> {
+    /// Sends and waits for the whole answer. Copies nothing: the generator shares the machine with what it measures.
+    pub async fn call(&mut self, request: &[u8]) -> anyhow::Result<Answer<'_>> {
         self.stream.write_all(request).await?;
         let mut filled = 0;
         loop {
@@ -50,30 +63,31 @@ impl Connection {
             let n = self.stream.read(&mut self.buffer[filled..]).await?;
             ensure!(n > 0, "the server closed the connection");
             filled += n;
-            if let Some(answer) = parse(&self.buffer[..filled])? {
-                return Ok(answer);
+            if let Some((status, body)) = parse(&self.buffer[..filled])? {
+                return Ok(Answer { status, body: &self.buffer[body] });
             }
         }
     }
 }
 
-fn parse(bytes: &[u8]) -> anyhow::Result<Option<(u16, Vec<u8>)>> {
+/// Status, and where the body lies, once the answer is whole.
+fn parse(bytes: &[u8]) -> anyhow::Result<Option<(u16, Range<usize>)>> {
     let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&bytes[..end])?;
-    let status = head.split(' ').nth(1).context("a status line")?.parse()?;
-    let body = &bytes[end + 4..];
+    let status = head.get(9..12).context("a status line")?.parse()?;
     let header = |wanted: &str| {
-        head.lines().skip(1).find_map(|line| {
+        head.split("\r\n").skip(1).find_map(|line| {
             let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned())
+            name.eq_ignore_ascii_case(wanted).then(|| value.trim())
         })
     };
+    let start = end + 4;
     if let Some(length) = header("content-length") {
-        let length: usize = length.parse()?;
-        return Ok((body.len() >= length).then(|| (status, body[..length].to_vec())));
+        let body = start..start + length.parse::<usize>()?;
+        return Ok((bytes.len() >= body.end).then_some((status, body)));
     }
     if header("transfer-encoding").is_some() {
-        return Ok(body.ends_with(b"0\r\n\r\n").then(|| (status, body.to_vec())));
+        return Ok(bytes.ends_with(b"0\r\n\r\n").then_some((status, start..bytes.len())));
     }
     bail!("an answer without length: {head}")
 }
@@ -111,8 +125,8 @@ async fn run(requests: &[Request], connections: usize, time: Duration) -> anyhow
             let mut times = Vec::with_capacity(1 << 14);
             while Instant::now() < end {
                 let begun = Instant::now();
-                let (status, body) = connection.call(&request.bytes).await?;
-                ensure!((200..300).contains(&status), "{status}: {}", String::from_utf8_lossy(&body));
+                let answer = connection.call(&request.bytes).await?;
+                ensure!((200..300).contains(&answer.status), "{}: {}", answer.status, answer.text());
                 times.push(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
             }
             Ok(times)

@@ -131,8 +131,8 @@ impl Workerd {
 pub async fn first_answer(request: &Request, begun: Instant) -> anyhow::Result<Duration> {
     while begun.elapsed() < Duration::from_secs(20) {
         if let Ok(mut connection) = Connection::open(&request.address).await
-            && let Ok((status, _)) = connection.call(&request.bytes).await
-            && (200..300).contains(&status)
+            && let Ok(answer) = connection.call(&request.bytes).await
+            && (200..300).contains(&answer.status)
         {
             return Ok(begun.elapsed());
         }

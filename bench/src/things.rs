@@ -85,8 +85,8 @@ async fn read() -> anyhow::Result<Vec<Row>> {
     let ours = Ours::start(&dir.path().join("data"), None)?;
     let put = ours.request("PUT", "/api/Note/one", None, DATA);
     let mut connection = crate::load::Connection::open(&ours.process.address).await?;
-    let (status, body) = connection.call(&put.bytes).await?;
-    anyhow::ensure!(status == 201, "{status} {}", String::from_utf8_lossy(&body));
+    let made = connection.call(&put.bytes).await?;
+    anyhow::ensure!(made.status == 201, "{} {}", made.status, String::from_utf8_lossy(made.body));
     let request = ours.request("GET", "/api/Note/one", None, "");
     let hello = Hello::start()?;
     let hello_request = Request::new(&hello.address, "GET", "/", &[], "");

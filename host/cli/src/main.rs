@@ -43,6 +43,11 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+/// The system's keeps a heap for each of the many threads that open files, and never gives back what lies between two
+/// of their blocks; it also takes twice the time for the small blocks that every call is made of.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let folder = std::env::current_dir().unwrap_or_default();

@@ -122,10 +122,10 @@ impl Queue {
 pub(crate) struct Committers {
     shards: Vec<Arc<Shard>>,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
-    flush_window: Duration,
 }
 
 struct Shard {
+    flush_window: Duration,
     due: Mutex<Due>,
     wake: Condvar,
 }
@@ -147,8 +147,7 @@ pub(crate) struct Path {
 
 impl Committers {
     pub(crate) fn start(threads: usize, flush_window: Duration, path: &Arc<Path>) -> std::io::Result<Self> {
-        let shards: Vec<_> =
-            (0..threads.max(1)).map(|_| Arc::new(Shard { due: Mutex::default(), wake: Condvar::new() })).collect();
+        let shards: Vec<_> = (0..threads.max(1)).map(|_| Arc::new(Shard::new(flush_window))).collect();
         let threads = shards
             .iter()
             .map(|shard| {
@@ -156,7 +155,7 @@ impl Committers {
                 std::thread::Builder::new().name("commit".into()).spawn(move || shard.run(&path))
             })
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { shards, threads: Mutex::new(threads), flush_window })
+        Ok(Self { shards, threads: Mutex::new(threads) })
     }
 
     /// Takes a write. The caller holds room for `bytes` in the object's queue; it is given back when it is written.
@@ -174,13 +173,7 @@ impl Committers {
 
     fn schedule(&self, object: &Arc<Inner>, urgent: bool) {
         let shard = &self.shards[(object.id.as_u128() % self.shards.len() as u128) as usize];
-        let mut due = lock(&shard.due);
-        if urgent {
-            due.now.push_back(object.clone());
-        } else {
-            due.later.push_back((Instant::now() + self.flush_window, object.clone()));
-        }
-        drop(due);
+        shard.add(object.clone(), urgent);
         shard.wake.notify_one();
     }
 
@@ -203,17 +196,32 @@ impl Committers {
 }
 
 impl Shard {
+    fn new(flush_window: Duration) -> Self {
+        Self { flush_window, due: Mutex::default(), wake: Condvar::new() }
+    }
+
+    fn add(&self, object: Arc<Inner>, urgent: bool) {
+        let mut due = lock(&self.due);
+        if urgent {
+            due.now.push_back(object);
+        } else {
+            due.later.push_back((Instant::now() + self.flush_window, object));
+        }
+    }
+
     fn run(&self, path: &Path) {
         while let Some(object) = self.next() {
             // One object's trouble must not end the thread that serves a share of all: whoever waited for this batch
             // learns that the host failed, and the object is recovered before it is used again.
             let drained = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drain(&object, path)));
-            let more = drained.unwrap_or_else(|_| {
+            let left = drained.unwrap_or_else(|_| {
                 object.retire("writing its rows panicked");
-                true
+                Left::Batch
             });
-            if more {
-                lock(&self.due).now.push_back(object);
+            match left {
+                Left::Nothing => {}
+                Left::Arrived => self.add(object, false),
+                Left::Batch => self.add(object, true),
             }
         }
     }
@@ -244,12 +252,21 @@ impl Shard {
     }
 }
 
-/// Writes one batch of one object. Says whether there is more.
-fn drain(object: &Arc<Inner>, path: &Path) -> bool {
+/// What waits at an object after a batch of it was written.
+enum Left {
+    Nothing,
+    /// What came meanwhile: notes, which may gather as the ones before did. (A change has made itself heard.)
+    Arrived,
+    /// More than a batch may hold.
+    Batch,
+}
+
+/// Writes one batch of one object.
+fn drain(object: &Arc<Inner>, path: &Path) -> Left {
     // A guest's turn is open: it schedules the object again when it ends.
-    let Some(_entry) = object.gate.enter_now() else { return false };
+    let Some(_entry) = object.gate.enter_now() else { return Left::Nothing };
     let mut batch = Vec::new();
-    {
+    let is_cut = {
         let mut queue = lock(&object.queue);
         let mut bytes = 0;
         while let Some((queued, cost)) =
@@ -260,9 +277,10 @@ fn drain(object: &Arc<Inner>, path: &Path) -> bool {
         }
         if batch.is_empty() {
             queue.scheduled = false;
-            return false;
+            return Left::Nothing;
         }
-    }
+        !queue.waiting.is_empty()
+    };
     if object.is_retired() {
         // Its file and the log may disagree: nothing is added until it was recovered.
         let freed = batch.iter().fold(0u32, |sum, (_, bytes)| sum.saturating_add(*bytes));
@@ -272,7 +290,7 @@ fn drain(object: &Arc<Inner>, path: &Path) -> bool {
                 change.settle(Err(crate::object::retired()));
             }
         }
-        return true;
+        return Left::Batch;
     }
     let bytes: u64 = batch.iter().map(|(_, bytes)| u64::from(*bytes)).sum();
     path.undurable.enter(bytes);
@@ -307,7 +325,11 @@ fn drain(object: &Arc<Inner>, path: &Path) -> bool {
     }
     let mut queue = lock(&object.queue);
     queue.scheduled = !queue.waiting.is_empty();
-    queue.scheduled
+    match (queue.scheduled, is_cut) {
+        (false, _) => Left::Nothing,
+        (true, false) => Left::Arrived,
+        (true, true) => Left::Batch,
+    }
 }
 
 #[derive(Default)]

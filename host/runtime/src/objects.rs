@@ -52,22 +52,25 @@ pub(crate) fn open_file(
         (_, known) => known,
     };
     let origin = store.origin().map(|origin| origin.namespace.clone());
-    let (namespace, first) = match (origin, known) {
-        (Some(namespace), _) => (namespace, None),
+    let (namespace, first, found) = match (origin, known) {
+        (Some(namespace), _) => {
+            let (settled, interrupted) = settle_interrupted(node, &mut store).map_err(fault)?;
+            append_and_wait(node, ahead.chain(settled).collect())?;
+            (namespace, None, Found { interrupted, ..look_at(&store).map_err(fault)? })
+        }
+        // Nothing is in it yet, so nothing is read: the first write to a new object waits for this.
         (None, Some((namespace, entry))) => {
-            let record = write_origin(node, &mut store, &namespace, &entry).map_err(fault)?;
-            (namespace, record)
+            append_and_wait(node, ahead.collect())?;
+            let first = write_origin(node, &mut store, &namespace, &entry).map_err(fault)?;
+            (namespace, first, Found::default())
         }
         (None, None) => return Err(Fault::internal()),
     };
-    let (settled, interrupted) = settle_interrupted(node, &mut store).map_err(fault)?;
-    append_and_wait(node, ahead.chain(settled).collect())?;
     // An object's first record is waited for by nobody: what is appended after it is not durable before it.
     let confirmed = if first.is_some() { 0 } else { store.applied_seq() };
     store.confirm(confirmed);
-    let functions = Functions::of(&functions_of(&store).map_err(fault)?)?;
-    let has = |noun: &str| store.has_noun(&Noun::parse(noun).expect("it is PascalCase"));
-    let (has_nouns, has_verbs) = (has("Noun").map_err(fault)?, has("Verb").map_err(fault)?);
+    let Found { functions, has_nouns, has_verbs, interrupted } = found;
+    let functions = Functions::of(&functions)?;
     let object = Arc::new(Inner::new(
         Parts { id, namespace, store, functions, has_nouns, has_verbs, interrupted, confirmed },
         node,
@@ -85,6 +88,21 @@ pub(crate) fn open_file(
         );
     }
     Ok(object)
+}
+
+/// What a file says that an open object keeps in memory.
+#[derive(Default)]
+struct Found {
+    functions: Vec<ThingRow>,
+    has_nouns: bool,
+    has_verbs: bool,
+    interrupted: Vec<ActionRow>,
+}
+
+fn look_at(store: &Store) -> Result<Found, store::Error> {
+    let has = |noun: &str| store.has_noun(&Noun::parse(noun).expect("it is PascalCase"));
+    let (has_nouns, has_verbs) = (has("Noun")?, has("Verb")?);
+    Ok(Found { functions: functions_of(store)?, has_nouns, has_verbs, interrupted: Vec::new() })
 }
 
 /// The newest version of each function that is not deleted.

@@ -43,10 +43,13 @@ const WAL_BYTES_MAX: u64 = 16 << 20;
 /// [`Error::Gap`] when the file is older than what the log retains.
 pub fn recover(path: &Path, object: ObjectId, options: &Options, log: Retained<'_>) -> Result<Recovered, Error> {
     let is_whole_in_log = log.tail == Some(1);
-    if !path.exists() && log.tail.is_some() && !is_whole_in_log {
+    let exists = path.exists();
+    if !exists && log.tail.is_some() && !is_whole_in_log {
         return Err(Error::Corrupt("it is gone, and the log no longer has its first records".into()));
     }
-    let (mut store, was_rebuilt) = match open_checked(path, object, options) {
+    // A file that is made here and now has nothing in it to check.
+    let opened = if exists { open_checked(path, object, options) } else { Store::open(path, object, options) };
+    let (mut store, was_rebuilt) = match opened {
         Ok(store) => (store, false),
         Err(error) => {
             let can_be_rebuilt = match &error {

@@ -28,7 +28,7 @@ async fn server() -> String {
     address.to_string()
 }
 
-async fn echo(request: Request<Incoming>) -> Response<Full<bytes::Bytes>> {
+pub(super) async fn echo(request: Request<Incoming>) -> Response<Full<bytes::Bytes>> {
     let (parts, body) = request.into_parts();
     let header = |name: &str| parts.headers.get(name).map_or("-", |value| value.to_str().unwrap()).to_owned();
     let body = body.collect().await.unwrap().to_bytes();
@@ -48,25 +48,29 @@ async fn echo(request: Request<Incoming>) -> Response<Full<bytes::Bytes>> {
     }
 }
 
-fn allow(url: &str) -> Manifest {
+pub(super) fn allow(url: &str) -> Manifest {
     let rule = AllowedHost { url: url.into(), methods: Vec::new(), private: true };
     Manifest { allow: vec![rule], ..Manifest::default() }
 }
 
 /// A run's state, with the secret KEY.
-fn state(bench: &Bench, manifest: Manifest, limits: Limits) -> RunState {
+pub(super) fn state(bench: &Bench, manifest: Manifest, limits: Limits) -> RunState {
     let file = ComponentFile { hash: Hash::from_bytes([0; 32]), path: PathBuf::new() };
     let secrets = Arc::new(BTreeMap::from([("KEY".to_owned(), "hunter2".to_owned())]));
     let job = Job { manifest: Arc::new(manifest), secrets, limits, ..job(&file, "1") };
     RunState::new(bench.engine.inner().clone(), job, Box::new(TestHost::default()), None)
 }
 
-fn request(method: &str, url: &str) -> ::http::request::Builder {
+pub(super) fn request(method: &str, url: &str) -> ::http::request::Builder {
     Request::builder().method(method).uri(url)
 }
 
 /// Status, the header `x-echo`, body.
-async fn send(state: &RunState, builder: ::http::request::Builder, body: &str) -> Result<(u16, String, String), Error> {
+pub(super) async fn send(
+    state: &RunState,
+    builder: ::http::request::Builder,
+    body: &str,
+) -> Result<(u16, String, String), Error> {
     let body = Full::from(body.to_owned()).map_err(|never| match never {}).boxed_unsync();
     let request = builder.body(body).unwrap();
     let sent = Hooks::new(state).send_request(request, None, Box::new(async { Ok(()) }));

@@ -5,10 +5,12 @@
 mod cache;
 mod guests;
 mod http;
+mod http_time;
 mod inspect;
 mod limits;
 mod logs;
 mod pure;
+mod tls;
 mod tools;
 mod wasi;
 mod worlds;
