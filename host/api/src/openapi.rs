@@ -1,8 +1,8 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
 use crate::handlers::{
-    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, nouns, objects,
-    secrets, self_, status, things, undo, verbs,
+    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, nouns,
+    objects, secrets, self_, status, things, undo, verbs,
 };
 use crate::views;
 use std::sync::OnceLock;
