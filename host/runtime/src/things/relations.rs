@@ -102,6 +102,7 @@ impl Object {
     }
 
     /// The edges of a thing, one way; go on after `cursor`.
+    #[expect(clippy::too_many_arguments, reason = "a question has this many parts")]
     pub async fn edges(
         &self,
         caller: &Caller,

@@ -85,8 +85,13 @@ async fn one(who: &Who, headers: &HeaderMap, shown: &Shown, view: &View, shape: 
 /// What stands before a version that was read, and how long it may be kept.
 async fn standing(scope: &Scope, caller: &Caller, shown: &Shown, view: &View) -> Result<(Predecessor, Keep), Problem> {
     let keep = if matches!(view.at, Ref::Version(_)) { Keep::Forever } else { Keep::Revalidate };
-    let is_newest = matches!((&view.at, &view.checkout), (Ref::Branch(_), _) | (Ref::Head, Ref::Head | Ref::Branch(_)));
     let row = &shown.row;
+    let is_newest = match (&view.at, &view.checkout) {
+        (Ref::Head, Ref::Head) => true,
+        // What a branch has from the line it was made of need not be the newest there.
+        (Ref::Branch(branch), _) | (Ref::Head, Ref::Branch(branch)) => *branch == row.branch,
+        (Ref::Head | Ref::Version(_) | Ref::Back(..) | Ref::At(_), _) => false,
+    };
     if is_newest || row.born.is_none() {
         return Ok((answer::before_newest(shown), keep));
     }

@@ -103,6 +103,11 @@ async fn a_branch_is_written_and_the_past_is_not() {
     assert_eq!((written.status.as_u16(), written.header("do-branch")), (200, "experiment"), "{}", written.text);
     assert!(written.header("link").contains("/acme@experiment>; rel=\"latest-version\""));
     assert!(written.header("link").contains("/versions?branch=experiment>; rel=\"version-history\""));
+    server.call("PATCH", "/api/Startup/bob", r#"{"n":2}"#).await;
+    server.call("PATCH", "/api/Startup/bob", r#"{"n":3}"#).await;
+    let inherited = server.get("/api/Startup/bob@experiment").await;
+    assert_eq!((inherited.header("do-version"), inherited.header("do-branch")), ("4", "main"));
+    assert!(!inherited.header("link").contains("predecessor-version"), "{}", inherited.header("link"));
     assert_eq!(server.get("/api/Startup/acme").await.json()["data"]["n"], 3);
     assert_eq!(server.get("/api/Startup/acme@experiment").await.json()["data"]["n"], 9);
     let made = server.call("POST", "/api/Startup@experiment", r#"{"id":"new"}"#).await;
