@@ -103,7 +103,11 @@ async fn a_stream_ends_with_its_readers_key_and_stays_awake_until_then() {
     let mut stream = server.stream("/api/events/stream", None, key).await;
     server.put(&server.test.root().await.unwrap(), "", "Order/1", json!({})).await;
     let mut next = stream.next().await.unwrap();
-    while next.starts_with(':') {
+    // A stream that does not get to its event says so, instead of breathing for ever.
+    for _ in 0..500 {
+        if !next.starts_with(':') {
+            break;
+        }
         next = stream.next().await.unwrap();
     }
     let event: Value =
