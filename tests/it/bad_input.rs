@@ -1,7 +1,7 @@
 //! Hostile and broken input against the real server: a clear error each time, nothing lost, the next call served.
 
 use crate::components::{code, code_with, echo};
-use crate::server::{Answer, Server};
+use crate::server::{Answer, Server, answer};
 use serde_json::json;
 
 /// The server still does its work, and what was deployed is still there.
@@ -184,18 +184,13 @@ async fn an_input_above_a_megabyte_is_refused_and_leaves_no_row() -> anyhow::Res
         .request("POST", "/api/actions/echo")
         .header("content-type", "application/json")
         .body("x".repeat(3 << 20));
-    assert_eq!(crate::server::answer(body).await?.status, 413);
+    assert_eq!(answer(body).await?.status, 413);
     still_serves(&server).await
 }
 
 #[tokio::test]
 async fn a_full_disk_leaves_the_old_version_and_a_clear_error() -> anyhow::Result<()> {
-    // A file system of its own, small enough to be filled.
-    let mount = tempfile::TempDir::new()?;
-    let mounted =
-        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(mount.path()).status();
-    anyhow::ensure!(mounted.is_ok_and(|s| s.success()), "this test mounts a small tmpfs: run it as root");
-    let _unmount = Unmount(mount.path().to_owned());
+    let (mount, _unmount) = small_disk()?;
     let server = Server::start_on(&mount.path().join("data"), &[], None)?;
     server.deploy("echo", echo()).await?.expect(201);
     let free = std::fs::File::create(mount.path().join("ballast"))?;
@@ -209,6 +204,65 @@ async fn a_full_disk_leaves_the_old_version_and_a_clear_error() -> anyhow::Resul
     let deployed = server.deploy("echo", large).await?;
     assert_eq!(deployed.status, 200, "{deployed:?}");
     still_serves(&server).await
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_writes_of_things_and_keeps_what_was_acknowledged() -> anyhow::Result<()> {
+    let (mount, _unmount) = small_disk()?;
+    let server = Server::start_on(&mount.path().join("data"), &[], None)?;
+    for id in ["a", "b"] {
+        server.post("/api/Note", &json!({ "id": id, "n": 1 })).await?.expect(201);
+    }
+    fill(std::fs::File::create(mount.path().join("ballast"))?)?;
+    // Files have some room of their own; it is used up by and by.
+    let text = "x".repeat(100_000);
+    let mut kept = vec!["a".to_owned(), "b".to_owned()];
+    let refused = loop {
+        let id = format!("large{}", kept.len());
+        let answer = server.post("/api/Note", &json!({ "id": id, "text": text })).await?;
+        if answer.status != 201 {
+            break answer;
+        }
+        kept.push(id);
+        anyhow::ensure!(kept.len() < 100, "the disk is not full");
+    };
+    assert_eq!((refused.status, refused.code()), (507, "STORAGE_FULL"), "{refused:?}");
+    // What is small may fit still; what does not is refused in the same words, and nothing of it is there.
+    let deleted = answer(server.request("DELETE", "/api/Note/a")).await?;
+    let patched = answer(server.request("PATCH", "/api/Note/b").json(&json!({ "n": 2 }))).await?;
+    for answer in [&deleted, &patched] {
+        assert!(matches!(answer.status, 200 | 204) || answer.code() == "STORAGE_FULL", "{answer:?}");
+    }
+    let is_deleted = deleted.status == 204;
+    let n = if patched.status == 200 { 2 } else { 1 };
+    for id in &kept[1..] {
+        server.get(&format!("/api/Note/{id}")).await?.expect(200);
+    }
+    std::fs::remove_file(mount.path().join("ballast"))?;
+    assert_eq!(server.get("/api/Note/a").await?.status, if is_deleted { 404 } else { 200 });
+    assert_eq!(server.get("/api/Note/b").await?.expect(200).body["data"]["n"], n);
+    server.post("/api/Note", &json!({ "id": "after", "text": text })).await?.expect(201);
+    // The same again after the process is gone.
+    let server = server.crash_and_restart(&[])?;
+    for id in kept[1..].iter().map(String::as_str).chain(["after"]) {
+        server.get(&format!("/api/Note/{id}")).await?.expect(200);
+    }
+    let events = server.get("/api/events?limit=100").await?.expect(200).body;
+    let events = events["data"].as_array().expect("a list").clone();
+    let sequences: Vec<_> = events.iter().filter_map(|e| e["sequence"].as_u64()).collect();
+    assert_eq!(sequences, (1..=sequences.len() as u64).collect::<Vec<_>>());
+    assert_eq!(events.len(), kept.len() + 1 + usize::from(is_deleted) + usize::from(n == 2), "one for each write");
+    Ok(())
+}
+
+/// A file system of its own, small enough to be filled.
+fn small_disk() -> anyhow::Result<(tempfile::TempDir, Unmount)> {
+    let mount = tempfile::TempDir::new()?;
+    let mounted =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(mount.path()).status();
+    anyhow::ensure!(mounted.is_ok_and(|s| s.success()), "this test mounts a small tmpfs: run it as root");
+    let unmount = Unmount(mount.path().to_owned());
+    Ok((mount, unmount))
 }
 
 fn fill(mut file: std::fs::File) -> anyhow::Result<()> {
