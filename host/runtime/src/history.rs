@@ -7,7 +7,7 @@ use crate::object::Object;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use store::Page;
-use types::{ActionRow, ActionStatus, Durability, EventRow, Fault, Id, Json, Timestamp};
+use types::{ActionRow, ActionStatus, Durability, EventRow, Fault, Id, Json, Namespace, Timestamp};
 
 /// An action that is about to happen.
 #[derive(Clone)]
@@ -35,6 +35,11 @@ impl ActionDraft {
     pub(crate) fn actor(&self) -> &str {
         &self.actor
     }
+}
+
+/// How an action names an object as a whole.
+pub(crate) fn target_of(namespace: &Namespace) -> String {
+    format!("Object/{namespace}")
 }
 
 /// The rows of an action that succeeded at once: itself, and its event.

@@ -9,7 +9,7 @@
 mod node;
 pub use node::{Node, OpenError, Opened, Resolved};
 mod config;
-pub use config::Config;
+pub use config::{Config, Location};
 mod clock;
 pub use clock::{Clock, ManualClock, SystemClock};
 mod object;
@@ -32,6 +32,8 @@ pub use things::{
     BranchShown, BranchWanted, Change, Direction, EdgeShown, Expect, Idempotency, Listed, MergeWanted, Merged,
     NounShown, Op, PatchOf, Shown, ThingConflicts, ThingsWanted, VersionShown, View, Write, Wrote,
 };
+mod lifecycle;
+pub use lifecycle::{Begun, CompactWanted, Lifecycle};
 mod secrets;
 
 mod blobs;

@@ -4,6 +4,7 @@ use crate::blobs::Blobs;
 use crate::clock::{Clock, ManualClock};
 use crate::commit::{Committers, Path, Undurable, lock};
 use crate::config::Config;
+use crate::lifecycle::{self, Operations};
 use crate::object::{Inner, Object};
 use crate::registry::{Entry, Registry};
 use commit_log::CommitLog;
@@ -41,6 +42,7 @@ pub(crate) struct NodeInner {
     pub(crate) places: Semaphore,
     pub(crate) registry: Registry,
     pub(crate) credentials: crate::keys::Credentials,
+    pub(crate) operations: Operations,
     open: Mutex<LruCache<ObjectId, Slot>>,
     stopping: AtomicBool,
 }
@@ -95,6 +97,7 @@ impl Node {
             places: Semaphore::new(config.runs_max),
             registry: Registry::new(),
             credentials: crate::keys::Credentials::new(),
+            operations: Operations::open(config.data_dir.join("lifecycle"))?,
             open: Mutex::new(LruCache::unbounded()),
             stopping: AtomicBool::new(false),
             epoch: LOCAL_EPOCH,
@@ -116,6 +119,7 @@ impl Node {
         node.inner.registry.remember(configured, Some(entry));
         let root_key = node.ensure_root_key(&root).await.map_err(OpenError::Root)?;
         node.start_checkpoints()?;
+        lifecycle::start(&node);
         Ok(Opened { node, root_key })
     }
 
@@ -180,7 +184,9 @@ impl Node {
                 }
                 Ok(inner) => {
                     inner.touch();
-                    return Ok(Object { node: self.clone(), inner: inner.clone() });
+                    let object = Object { node: self.clone(), inner: inner.clone() };
+                    lifecycle::go_on(&object);
+                    return Ok(object);
                 }
                 Err(fault) => {
                     lock(&self.inner.open).pop(&id);

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use store::{Store, Turn};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
-use types::{Fault, FaultKind, Id, Namespace, ObjectId, Record, Row};
+use types::{ActionRow, Fault, FaultKind, Id, Namespace, ObjectId, Record, Row};
 
 /// A handle of one durable object. Cheap to clone; while one is held, the object stays open.
 #[derive(Clone)]
@@ -51,6 +51,8 @@ pub(crate) struct Inner {
     /// Whether somebody used it since the node last looked for idle ones, and whether its memory was given back.
     in_use: AtomicBool,
     shrunk: AtomicBool,
+    /// Operations that a stop of the host interrupted, until somebody goes on with them.
+    interrupted: Mutex<Vec<ActionRow>>,
     /// Set when file and log may disagree: the object answers `unavailable` until it is opened anew.
     retired: AtomicBool,
 }
@@ -66,6 +68,8 @@ pub(crate) struct Parts {
     pub(crate) has_nouns: bool,
     /// The last record that the log has.
     pub(crate) confirmed: u64,
+    /// Operations to go on with.
+    pub(crate) interrupted: Vec<ActionRow>,
 }
 
 impl Inner {
@@ -89,8 +93,14 @@ impl Inner {
             changed: AtomicU64::new(0),
             in_use: AtomicBool::new(true),
             shrunk: AtomicBool::new(false),
+            interrupted: Mutex::new(parts.interrupted),
             retired: AtomicBool::new(false),
         }
+    }
+
+    /// The operations that were interrupted; only the first who asks gets them.
+    pub(crate) fn take_interrupted(&self) -> Vec<ActionRow> {
+        std::mem::take(&mut *lock(&self.interrupted))
     }
 
     /// Notes that it is used.

@@ -4,6 +4,7 @@ use crate::Caller;
 use crate::commit::write_event;
 use crate::functions::{Functions, NOUN};
 use crate::history::{ActionDraft, done};
+use crate::lifecycle;
 use crate::node::{Node, NodeInner, registration};
 use crate::object::{Inner, Object, Parts, fault_of};
 use crate::registry::Entry;
@@ -12,7 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{Deleted, Line, Retained, Store, ThingList};
 use types::{
-    ActionStatus, Fault, FaultKind, Namespace, Noun, ObjectId, ObjectRelation, ObjectRow, Place, Record, Row, ThingRow,
+    ActionRow, ActionStatus, Fault, FaultKind, Namespace, Noun, ObjectId, ObjectRelation, ObjectRow, Place, Record,
+    Row, ThingRow,
 };
 
 /// The longest a shutdown spends on checkpoints; what is left is recovered from the log at the next start.
@@ -62,15 +64,16 @@ pub(crate) fn open_file(
         }
         (None, None) => return Err(Fault::internal()),
     };
-    let interrupted = settle_interrupted(node, &mut store).map_err(fault)?;
-    append_and_wait(node, ahead.chain(interrupted).collect())?;
+    let (settled, interrupted) = settle_interrupted(node, &mut store).map_err(fault)?;
+    append_and_wait(node, ahead.chain(settled).collect())?;
     // An object's first record is waited for by nobody: what is appended after it is not durable before it.
     let confirmed = if first.is_some() { 0 } else { store.applied_seq() };
     store.confirm(confirmed);
     let parent = parent_of(&store, &namespace).map_err(fault)?;
     let functions = Functions::of(&functions_of(&store).map_err(fault)?)?;
     let has_nouns = store.tally(&Noun::parse("Noun").expect("it is PascalCase")).map_err(fault)?.is_some();
-    let object = Arc::new(Inner::new(Parts { id, namespace, parent, store, functions, has_nouns, confirmed }, node));
+    let parts = Parts { id, namespace, parent, store, functions, has_nouns, confirmed, interrupted };
+    let object = Arc::new(Inner::new(parts, node));
     if let Some(first) = first {
         let (seq, waiting) = (first.seq, object.clone());
         node.log.append(
@@ -145,21 +148,26 @@ fn write_origin(
     Ok(turn.commit()?.map(Arc::new))
 }
 
-/// `send` and `try` do not survive a crash: what they left open ended in it (spec 6.1).
-fn settle_interrupted(node: &NodeInner, store: &mut Store) -> Result<Option<Arc<Record>>, store::Error> {
+/// `send` and `try` do not survive a crash: what they left open ended in it (spec 6.1). An operation of the object's
+/// life goes on: it is handed back.
+fn settle_interrupted(
+    node: &NodeInner,
+    store: &mut Store,
+) -> Result<(Option<Arc<Record>>, Vec<ActionRow>), store::Error> {
     let open = store.unfinished_actions(None, store::PAGE_MAX)?.items;
-    if open.is_empty() {
-        return Ok(None);
+    let (goes_on, ended): (Vec<_>, Vec<_>) = open.into_iter().partition(lifecycle::is_operation);
+    if ended.is_empty() {
+        return Ok((None, goes_on));
     }
     let at = node.clock.now();
     let mut turn = store.turn(node.epoch, at)?;
-    for mut action in open {
+    for mut action in ended {
         action.status = ActionStatus::Failed;
         action.completed_at = Some(at);
         action.error = Some(Fault::failed("INTERRUPTED", "the host stopped while this ran"));
         turn.write(Row::Action(action))?;
     }
-    Ok(turn.commit()?.map(Arc::new))
+    Ok((turn.commit()?.map(Arc::new), goes_on))
 }
 
 fn append_and_wait(node: &NodeInner, records: Vec<Arc<Record>>) -> Result<(), Fault> {

@@ -17,6 +17,7 @@ mod nouns;
 mod uniques;
 pub use nouns::NounShown;
 pub(crate) use nouns::Nouns;
+
 mod relations;
 pub use relations::{Direction, EdgeShown};
 mod branches;

@@ -1,7 +1,7 @@
 //! Reading: one thing, a list, a history, what differs between two states. Nothing is written by it (spec VER-1).
 
 use super::nouns::is_known_on;
-use super::view::View;
+use super::view::{View, archived_fault};
 use super::{Shown, fields_fault};
 use crate::Caller;
 use crate::object::{Object, fault_of};
@@ -117,6 +117,11 @@ impl Object {
                 {
                     return Err(Fault::not_found("NOUN_NOT_FOUND", format!("there is no noun {}", wanted.noun)));
                 }
+                if !line.is_newest()
+                    && let Some(gone) = store.lacks_some(&line, &wanted.noun).map_err(|e| fault_of(&e))?
+                {
+                    return Err(archived_fault(&gone));
+                }
                 let page = store.things(&line, &list).map_err(|e| fault_of(&e))?;
                 let total = match store.count_things(&line, &list) {
                     Ok(total) => Some(total),
@@ -171,6 +176,12 @@ impl Object {
             Ok(Page { items, next })
         })
         .await
+    }
+
+    /// The version from which on the history of a thing is whole, for `DO-History-Floor`; None: nothing was archived.
+    pub async fn history_floor(&self, caller: &Caller, key: &ThingKey, view: &View) -> Result<Option<u64>, Fault> {
+        caller.may(key.noun.as_str(), "read")?;
+        self.look(|store| store.history_floor(&view.line(store)?, key).map_err(|e| fault_of(&e))).await
     }
 
     /// The operations (RFC 6902) that make one state of a thing into another. A state in which it is absent is refused.

@@ -42,10 +42,16 @@ impl Reader {
         self.first(&sql, &[&noun, &id, &branch, &int(span.after), &through(span.through)], read)
     }
 
-    /// So many versions before the newest; 0 is the newest. Delete markers count (spec ID-11).
+    /// So many versions before the newest; 0 is the newest. Delete markers count (spec ID-11), archived versions count
+    /// and are not found.
     pub fn back(&self, line: &Line, key: &ThingKey, back: u64) -> Result<Option<ThingRow>, Error> {
-        let Ok(mut back) = i64::try_from(back) else { return Ok(None) };
         let (noun, id) = (key.noun.as_str(), key.id.as_str());
+        let sql = "SELECT 1 FROM archived WHERE type = ?1 AND id = ?2 LIMIT 1";
+        if self.first(sql, &[&noun, &id], |_| Ok(()))?.is_some() {
+            let number = self.back_number(line, key, back)?;
+            return Ok(number.map(|number| self.version(number)).transpose()?.flatten());
+        }
+        let Ok(mut back) = i64::try_from(back) else { return Ok(None) };
         for span in &line.spans {
             let branch = span.branch.as_ref().map(BranchName::as_str);
             let place: [&dyn ToSql; 5] = [&noun, &id, &branch, &int(span.after), &through(span.through)];
