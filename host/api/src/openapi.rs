@@ -1,6 +1,8 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
-use crate::handlers::{actions, actions_log, events, functions, index, keys, logs, objects, secrets, status};
+use crate::handlers::{
+    actions, actions_log, events, functions, index, keys, lifecycle, logs, objects, secrets, status,
+};
 use crate::views;
 use std::sync::OnceLock;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -22,7 +24,7 @@ use utoipa::{Modify, OpenApi};
         functions::remove, logs::read,
         keys::list, keys::create, keys::revoke,
         secrets::list, secrets::store, secrets::remove,
-        objects::list, objects::create,
+        objects::list, objects::create, lifecycle::destroy, lifecycle::begin,
         events::list,
     ),
     components(schemas(views::ErrorBody)),

@@ -1,7 +1,9 @@
 //! The route table.
 
 use crate::app::Shared;
-use crate::handlers::{actions, actions_log, events, functions, index, keys, logs, objects, secrets, status};
+use crate::handlers::{
+    actions, actions_log, events, functions, index, keys, lifecycle, logs, objects, secrets, status,
+};
 use crate::problem::Problem;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -49,6 +51,8 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/secrets", get(secrets::list))
         .route("/api/secrets/{name}", put(secrets::store).delete(secrets::remove))
         .route("/api/objects", get(objects::list).post(objects::create))
+        .route("/api/objects/{ns}", delete(lifecycle::destroy))
+        .route("/api/lifecycle/{op}", post(lifecycle::begin))
         .route("/api/events", get(events::list))
         .layer(CompressionLayer::new());
     finish(busy.merge(others)).with_state(app)

@@ -110,11 +110,24 @@ pub(crate) struct Queue {
     waiting: VecDeque<(Queued, u32)>,
     /// Whether a committer knows of it.
     scheduled: bool,
+    /// A committer is writing what it took.
+    writing: bool,
+    /// Nothing is taken from it: the object changes its place.
+    held: bool,
 }
 
 impl Queue {
     pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && !self.scheduled
+    }
+
+    /// Nothing is taken from now on. What was taken may still be written: see [`Queue::is_writing`].
+    pub(crate) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writing
     }
 }
 
@@ -170,6 +183,18 @@ impl Committers {
         queue.scheduled = true;
         drop(queue);
         self.schedule(object, urgent);
+    }
+
+    /// Goes on with a queue that was held.
+    pub(crate) fn release(&self, object: &Arc<Inner>) {
+        let mut queue = lock(&object.queue);
+        queue.held = false;
+        queue.scheduled = !queue.waiting.is_empty();
+        let is_due = queue.scheduled;
+        drop(queue);
+        if is_due {
+            self.schedule(object, true);
+        }
     }
 
     fn schedule(&self, object: &Arc<Inner>, urgent: bool) {
@@ -244,6 +269,10 @@ fn drain(object: &Arc<Inner>, path: &Path) -> bool {
     let mut batch = Vec::new();
     {
         let mut queue = lock(&object.queue);
+        if queue.held {
+            queue.scheduled = false;
+            return false;
+        }
         let mut bytes = 0;
         while let Some((queued, cost)) =
             queue.waiting.pop_front_if(|_| batch.len() < BATCH_MAX && bytes < BATCH_BYTES_MAX)
@@ -255,6 +284,7 @@ fn drain(object: &Arc<Inner>, path: &Path) -> bool {
             queue.scheduled = false;
             return false;
         }
+        queue.writing = true;
     }
     if object.is_retired() {
         // Its file and the log may disagree: nothing is added until it was recovered.
@@ -265,6 +295,7 @@ fn drain(object: &Arc<Inner>, path: &Path) -> bool {
                 change.settle(Err(crate::object::retired()));
             }
         }
+        lock(&object.queue).writing = false;
         return true;
     }
     let bytes: u64 = batch.iter().map(|(_, bytes)| u64::from(*bytes)).sum();
@@ -299,6 +330,7 @@ fn drain(object: &Arc<Inner>, path: &Path) -> bool {
         );
     }
     let mut queue = lock(&object.queue);
+    queue.writing = false;
     queue.scheduled = !queue.waiting.is_empty();
     queue.scheduled
 }

@@ -54,6 +54,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The location of a name.
+    pub(crate) fn location(&self, name: &str) -> Option<&Location> {
+        self.locations.iter().find(|location| location.name.eq_ignore_ascii_case(name))
+    }
+
     /// What a server starts from.
     pub fn standard(data_dir: PathBuf, default_namespace: Namespace) -> Self {
         Self {

@@ -33,7 +33,7 @@ pub use things::{
     NounShown, Op, PatchOf, Shown, ThingConflicts, ThingsWanted, VersionShown, View, Write, Wrote,
 };
 mod lifecycle;
-pub use lifecycle::{Begun, CompactWanted, Lifecycle};
+pub use lifecycle::{Begun, CompactWanted, ForkWanted, Lifecycle, PromoteWanted};
 mod secrets;
 
 mod blobs;

@@ -53,6 +53,8 @@ pub(crate) struct Inner {
     shrunk: AtomicBool,
     /// Operations that a stop of the host interrupted, until somebody goes on with them.
     interrupted: Mutex<Vec<ActionRow>>,
+    /// Its file is being copied: no checkpoint may change it.
+    copying: AtomicBool,
     /// Set when file and log may disagree: the object answers `unavailable` until it is opened anew.
     retired: AtomicBool,
 }
@@ -94,6 +96,7 @@ impl Inner {
             in_use: AtomicBool::new(true),
             shrunk: AtomicBool::new(false),
             interrupted: Mutex::new(parts.interrupted),
+            copying: AtomicBool::new(false),
             retired: AtomicBool::new(false),
         }
     }
@@ -101,6 +104,15 @@ impl Inner {
     /// The operations that were interrupted; only the first who asks gets them.
     pub(crate) fn take_interrupted(&self) -> Vec<ActionRow> {
         std::mem::take(&mut *lock(&self.interrupted))
+    }
+
+    /// Whether checkpoints have to leave its file alone. Looked at and set while the file is held.
+    pub(crate) fn is_copying(&self) -> bool {
+        self.copying.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_copying(&self, copying: bool) {
+        self.copying.store(copying, Ordering::Release);
     }
 
     /// Notes that it is used.
@@ -180,6 +192,12 @@ impl Inner {
             tracing::error!(namespace = %self.namespace, reason, "object leaves memory; it is recovered when it is touched again");
             self.confirming.notify_waiters();
         }
+    }
+
+    /// Refuses everything from here on, because the object is closed on purpose.
+    pub(crate) fn retire_quietly(&self) {
+        self.retired.store(true, Ordering::Release);
+        self.confirming.notify_waiters();
     }
 
     /// A failed write leaves the object as it was, unless the file itself is in doubt.

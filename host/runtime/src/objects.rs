@@ -7,14 +7,14 @@ use crate::history::{ActionDraft, done};
 use crate::lifecycle;
 use crate::node::{Node, NodeInner, registration};
 use crate::object::{Inner, Object, Parts, fault_of};
-use crate::registry::Entry;
+use crate::registry::{Entry, Known, REST};
 use commit_log::Outcome;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Deleted, Line, Retained, Store, ThingList};
+use store::{Deleted, Line, Reader, Retained, Store, ThingList};
 use types::{
     ActionRow, ActionStatus, Fault, FaultKind, Namespace, Noun, ObjectId, ObjectRelation, ObjectRow, Place, Record,
-    Row, ThingRow,
+    Row, ThingRow, Timestamp,
 };
 
 /// The longest a shutdown spends on checkpoints; what is left is recovered from the log at the next start.
@@ -34,7 +34,13 @@ pub(crate) fn open_file(
     id: ObjectId,
     known: Option<(Namespace, Entry)>,
 ) -> Result<Arc<Inner>, Fault> {
-    let path = node.file_of(id);
+    if node.graves.has(id) {
+        return Err(Fault::not_found("OBJECT_NOT_FOUND", "there is no such object"));
+    }
+    let path = node.file_of(id).ok_or_else(|| {
+        let message = "the object is kept in a location that this host was not started with";
+        Fault::new(FaultKind::Unavailable, "LOCATION_UNKNOWN", message)
+    })?;
     let fault = |error: store::Error| {
         tracing::error!(%id, %error, "an object's file cannot be opened");
         fault_of(&error)
@@ -195,7 +201,7 @@ fn append_and_wait(node: &NodeInner, records: Vec<Arc<Record>>) -> Result<(), Fa
 /// Writes the file of one object out, so that the log may forget its records. Blocks.
 fn checkpoint(node: &NodeInner, object: &Inner) -> Result<(), store::Error> {
     let mut guard = object.store();
-    let Some(store) = guard.as_mut() else { return Ok(()) };
+    let Some(store) = guard.as_mut().filter(|_| !object.is_copying()) else { return Ok(()) };
     // Only what the log has: a file must not run ahead of it for longer than a commit takes.
     if object.confirmed_seq() < store.applied_seq() {
         return Ok(());
@@ -225,6 +231,10 @@ pub(crate) async fn checkpoint_all(node: &Node) {
         if !node.is_ready() {
             return;
         }
+        if node.inner.graves.has(id) {
+            node.inner.log.checkpointed(id, u64::MAX);
+            continue;
+        }
         let object = match node.open_by_id(id).await {
             Ok(object) => object,
             Err(fault) => {
@@ -237,6 +247,25 @@ pub(crate) async fn checkpoint_all(node: &Node) {
         if let Ok(Err(error)) = result {
             tracing::warn!(%id, %error, "an object cannot be checkpointed");
         }
+    }
+}
+
+fn taken(namespace: &Namespace) -> Fault {
+    Fault::conflict("OBJECT_EXISTS", format!("{namespace} exists already"))
+}
+
+/// In the root's file: whether a name can be given to a new object.
+pub(crate) fn refuse_taken(root: &Reader, namespace: &Namespace, now: Timestamp) -> Result<(), Fault> {
+    let fault = |e: store::Error| fault_of(&e);
+    if root.object_at(namespace).map_err(fault)?.is_some_and(|row| !row.deleted) {
+        return Err(taken(namespace));
+    }
+    match root.destroyed_at(namespace).map_err(fault)?.map(|at| at.plus(REST)) {
+        Some(until) if until > now => {
+            let message = format!("{namespace} was destroyed; its name can be used again from {until}");
+            Err(Fault::conflict("OBJECT_DESTROYED", message))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -278,9 +307,13 @@ impl Object {
             .change_then(
                 1024,
                 move |turn| {
-                    let existing = turn.object_at(&wanted).map_err(|e| fault_of(&e))?;
-                    if existing.is_some_and(|row| !row.deleted) || wanted == *node.default_namespace() {
-                        return Err(Fault::conflict("OBJECT_EXISTS", format!("{wanted} exists already")));
+                    refuse_taken(turn, &wanted, draft.at)?;
+                    if wanted == *node.default_namespace() {
+                        return Err(taken(&wanted));
+                    }
+                    let own = turn.object_at(&parent).map_err(|e| fault_of(&e))?;
+                    if own.is_some_and(|row| row.deleted) {
+                        return Err(Fault::new(FaultKind::Gone, "OBJECT_DESTROYED", format!("{parent} was destroyed")));
                     }
                     let row = registration(&wanted, id, &class, Some(&parent), draft.at);
                     let Row::Object(made) = row.clone() else { return Err(Fault::internal()) };
@@ -298,7 +331,7 @@ impl Object {
                     let node = self.node.clone();
                     move |row: &ObjectRow| {
                         let entry = Entry { id: row.id, parent: row.parent.clone() };
-                        node.inner.registry.remember(row.namespace.clone(), Some(entry));
+                        node.inner.registry.remember(row.namespace.clone(), Known::Object(entry));
                     }
                 },
             )

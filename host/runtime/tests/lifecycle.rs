@@ -2,6 +2,14 @@
 
 #[path = "lifecycle/compact.rs"]
 mod compact;
+#[path = "lifecycle/destroy.rs"]
+mod destroy;
+#[path = "lifecycle/fork.rs"]
+mod fork;
+#[path = "lifecycle/promote.rs"]
+mod promote;
+#[path = "lifecycle/relocate.rs"]
+mod relocate;
 
 use org_ai_runtime::{Begun, Lifecycle, Object, Op, View, Write};
 use serde_json::{Value, json};
@@ -22,7 +30,9 @@ fn at(text: &str) -> View {
 }
 
 async fn open(dir: &Path) -> anyhow::Result<TestNode> {
-    TestNode::open(dir, ScriptedExecutor::new()).await
+    let executor = ScriptedExecutor::new();
+    executor.on("echo", |job, _| async move { testkit::completed(&job.input.to_value()) });
+    TestNode::open(dir, executor).await
 }
 
 /// A node whose operations stop at a point as if the process had died there.

@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod functions;
 pub(crate) mod index;
 pub(crate) mod keys;
+pub(crate) mod lifecycle;
 pub(crate) mod logs;
 pub(crate) mod objects;
 pub(crate) mod secrets;

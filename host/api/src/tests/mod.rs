@@ -3,6 +3,7 @@
 mod functions;
 mod hostile;
 mod invoke;
+mod lifecycle;
 mod objects;
 mod routes;
 mod sockets;

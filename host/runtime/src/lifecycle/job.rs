@@ -1,6 +1,6 @@
 //! One operation while it runs: what it was asked, how far it came, how it ends.
 
-use super::{Kind, compact, restore};
+use super::{Kind, compact, destroy, fork, promote, relocate, restore};
 use crate::commit::{NewEvent, write_event};
 use crate::object::{Object, fault_of};
 use serde::de::DeserializeOwned;
@@ -150,7 +150,11 @@ impl Output {
 pub(crate) async fn drive(mut job: Job) -> bool {
     let ran = match job.kind {
         Some(Kind::Compact) => compact::run(&mut job).await,
+        Some(Kind::Fork) => fork::run(&mut job).await,
         Some(Kind::Restore) => restore::run(&mut job).await,
+        Some(Kind::Move) => relocate::run(&mut job).await,
+        Some(Kind::Destroy) => destroy::run(&mut job).await,
+        Some(Kind::Promote) => promote::run(&mut job).await,
         None => Err(Stop::Fault(Fault::internal())),
     };
     let ended = match ran {
@@ -177,7 +181,10 @@ pub(crate) async fn drive(mut job: Job) -> bool {
 async fn take_back(job: &Job) {
     match job.kind {
         Some(Kind::Compact) => compact::take_back(job),
-        Some(Kind::Restore) | None => {}
+        Some(Kind::Fork) => fork::take_back(job).await,
+        Some(Kind::Promote) => promote::take_back(job).await,
+        Some(Kind::Move) => relocate::take_back(job).await,
+        Some(Kind::Restore | Kind::Destroy) | None => {}
     }
 }
 

@@ -5,15 +5,27 @@
 //! again, and a folder of marks says which objects a start has to open. Until its last step nobody sees anything of it.
 //!
 //! Layout: `job` (one operation while it runs), then a file for each: `compact`, with `plan` (which rows may go) and
-//! `archive` (the file they go to), `restore`, …
+//! `archive` (the file they go to), `restore`; `fork` and `promote`, which make an object (`offspring`); `destroy`, with
+//! `graves` (objects that are gone); `relocate`, with `places` (who is kept where, and what was left behind).
 
 mod archive;
 mod compact;
+mod destroy;
+mod fork;
+mod graves;
 mod job;
+mod offspring;
+mod places;
 mod plan;
+mod promote;
+mod relocate;
 mod restore;
 pub use compact::CompactWanted;
+pub use fork::ForkWanted;
+pub(crate) use graves::{Graves, remove_buried, remove_files};
 pub(crate) use job::Job;
+pub(crate) use places::{Leftovers, Places};
+pub use promote::PromoteWanted;
 
 use crate::commit::{NewEvent, lock, write_event};
 use crate::history::target_of;
@@ -27,7 +39,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::watch;
-use types::{ActionRow, ActionStatus, Durability, Fault, FaultKind, Id, Json, ObjectId, Row};
+use types::{ActionRow, ActionStatus, Durability, Fault, FaultKind, Id, Json, Namespace, ObjectId, Row};
 
 /// How long an idempotency key is remembered (spec VER-24).
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
@@ -37,27 +49,45 @@ const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// One operation.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Lifecycle {
+    Fork(ForkWanted),
     Compact(CompactWanted),
     /// The rows of an archive come back under their numbers.
     Restore {
         archive: Id,
     },
+    /// The object is kept elsewhere from now on.
+    Move {
+        location: String,
+    },
+    /// An object below this one ends.
+    Destroy {
+        namespace: Namespace,
+    },
+    Promote(PromoteWanted),
 }
 
 /// What the verb of an operation's action says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
+    Fork,
     Compact,
     Restore,
+    Move,
+    Destroy,
+    Promote,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Compact, Self::Restore];
+    const ALL: [Self; 6] = [Self::Fork, Self::Compact, Self::Restore, Self::Move, Self::Destroy, Self::Promote];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            Self::Fork => "fork",
             Self::Compact => "compact",
             Self::Restore => "restore",
+            Self::Move => "move",
+            Self::Destroy => "destroy",
+            Self::Promote => "promote",
         }
     }
 
@@ -69,15 +99,23 @@ impl Kind {
 impl Lifecycle {
     pub(crate) fn kind(&self) -> Kind {
         match self {
+            Self::Fork(_) => Kind::Fork,
             Self::Compact(_) => Kind::Compact,
             Self::Restore { .. } => Kind::Restore,
+            Self::Move { .. } => Kind::Move,
+            Self::Destroy { .. } => Kind::Destroy,
+            Self::Promote(_) => Kind::Promote,
         }
     }
 
     fn input(&self) -> Value {
         match self {
             Self::Compact(wanted) => serde_json::to_value(wanted).unwrap_or_default(),
+            Self::Fork(wanted) => serde_json::to_value(wanted).unwrap_or_default(),
             Self::Restore { archive } => json!({ "archive": archive.to_string() }),
+            Self::Move { location } => json!({ "location": location }),
+            Self::Destroy { namespace } => json!({ "ns": namespace.as_str() }),
+            Self::Promote(wanted) => serde_json::to_value(wanted).unwrap_or_default(),
         }
     }
 }
@@ -98,12 +136,17 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// Waits for its end. The row says whether it went well; its result is `options.output`.
-    pub async fn finished(mut self) -> Result<ActionRow, Fault> {
+    /// Waits until nobody goes on with it: it has ended, or cannot go on before the next start.
+    pub async fn stopped(&mut self) {
         if let Some(ended) = &mut self.ended {
-            // An error means that nobody goes on with it now; the row says how far it came.
+            // An error says the same: its sender is gone.
             let _ = ended.wait_for(|ended| *ended).await;
         }
+    }
+
+    /// Waits for its end. The row says whether it went well; its result is `options.output`.
+    pub async fn finished(mut self) -> Result<ActionRow, Fault> {
+        self.stopped().await;
         let row = self.object.read(|store| store.action(self.action)).await?;
         row.ok_or_else(Fault::internal)
     }
@@ -216,7 +259,11 @@ impl Object {
         }
         let state = match &wanted {
             Lifecycle::Compact(wanted) => compact::check(wanted)?,
+            Lifecycle::Fork(wanted) => fork::check(self, caller, wanted).await?,
             Lifecycle::Restore { archive } => restore::check(self, *archive).await?,
+            Lifecycle::Move { location } => relocate::check(self, location)?,
+            Lifecycle::Destroy { namespace } => destroy::check(self, namespace).await?,
+            Lifecycle::Promote(wanted) => promote::check(self, caller, wanted).await?,
         };
         let operations = &self.node.inner.operations;
         operations.mark(self.inner.id).map_err(|error| {
@@ -273,7 +320,7 @@ impl Object {
             }
             match kind {
                 Kind::Compact => compact::check_turn(turn)?,
-                Kind::Restore => {}
+                Kind::Fork | Kind::Restore | Kind::Move | Kind::Destroy | Kind::Promote => {}
             }
             turn.write(Row::Action(row.clone())).map_err(fault)?;
             let data = Json::from_value(&json!({ "input": row.options.to_value()["input"] }));

@@ -15,8 +15,11 @@ pub use write::{Change, Expect, Idempotency, Op, PatchOf, Write, Wrote};
 mod append;
 mod nouns;
 mod uniques;
+pub(crate) use append::{Doing, Next, PLATFORM_NOUNS, Scene, copy};
 pub use nouns::NounShown;
-pub(crate) use nouns::Nouns;
+pub(crate) use nouns::{Nouns, thing_of};
+pub(crate) use read::content_of;
+pub(crate) use view::archived_fault;
 
 mod relations;
 pub use relations::{Direction, EdgeShown};

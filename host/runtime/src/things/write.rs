@@ -78,6 +78,18 @@ pub struct Idempotency {
     pub fingerprint: Hash,
 }
 
+impl Idempotency {
+    /// A key of a request with these parts: its route, its body.
+    pub fn of(key: String, parts: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        Self { key, fingerprint: Hash::from_bytes(*hasher.finalize().as_bytes()) }
+    }
+}
+
 /// One write.
 #[derive(Clone, Debug)]
 pub struct Write {

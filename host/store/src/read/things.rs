@@ -148,6 +148,32 @@ impl Reader {
         })
     }
 
+    /// Every noun that a branch ever had a thing of, by name; None is main.
+    pub fn nouns_on(&self, branch: Option<&BranchName>) -> Result<Vec<Noun>, Error> {
+        // One seek a noun, however many things it has.
+        let sql = "SELECT min(type) FROM heads WHERE branch = ?1 AND type > ?2";
+        let mut found: Vec<Noun> = Vec::new();
+        loop {
+            let after = found.last().map_or("", Noun::as_str);
+            let next = self.first(sql, &[&branch_key(branch), &after], |row| {
+                column::optional(row, 0, "type", |text: String| Noun::parse(&text).ok())
+            })?;
+            match next.flatten() {
+                Some(noun) => found.push(noun),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// The numbers of a thing's versions on main after one, in order.
+    pub fn version_numbers(&self, of: &ThingKey, after: u64, limit: u32) -> Result<Vec<u64>, Error> {
+        let sql = "SELECT version FROM things WHERE type = ?1 AND id = ?2 AND branch IS NULL AND version > ?3
+                   ORDER BY version LIMIT ?4";
+        self.list(sql, &[&of.noun.as_str(), &of.id.as_str(), &int(after), &limited(limit)], |row| {
+            column::number(row, 0)
+        })
+    }
+
     /// Whether a line of a branch has a thing of this noun, live or deleted.
     pub fn has_noun_on(&self, branch: &BranchName, noun: &Noun) -> Result<bool, Error> {
         let sql = "SELECT 1 FROM heads WHERE branch = ?1 AND type = ?2 LIMIT 1";
