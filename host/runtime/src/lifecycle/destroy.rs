@@ -42,8 +42,8 @@ pub(super) async fn run(job: &mut Job) -> Result<Output, Stop> {
     let node = job.object.node.clone();
     job.point("destroy.begun")?;
     let (wanted, known, registry) = (namespace.clone(), namespace.clone(), node.clone());
-    node.root()
-        .await?
+    let root = node.root().await?;
+    let named = root
         .change_then(
             1024,
             move |root| {
@@ -58,8 +58,8 @@ pub(super) async fn run(job: &mut Job) -> Result<Output, Stop> {
             },
             move |at| registry.inner.registry.remember(known, Known::Destroyed(*at)),
         )
-        .await?;
-    job.is_decided = true;
+        .await;
+    job.deciding(named)?;
     job.point("destroy.named")?;
     node.bury(id).await?;
     job.point("destroy.buried")?;

@@ -141,8 +141,8 @@ pub(super) async fn run(job: &mut Job) -> Result<Output, Stop> {
         .await?;
     drop(target);
     job.point("fork.copied")?;
-    offspring.register(&node, action).await?;
-    job.is_decided = true;
+    let registered = offspring.register(&node, action).await;
+    job.deciding(registered)?;
     job.point("fork.registered")?;
 
     let result = json!({ "ns": offspring.namespace.as_str(), "things": things, "forkedFrom": from });

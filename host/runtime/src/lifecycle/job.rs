@@ -5,6 +5,7 @@ use crate::commit::{NewEvent, write_event};
 use crate::object::{Object, fault_of};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::time::Duration;
 use store::Turn;
 use types::{ActionRow, ActionStatus, Fault, FaultKind, Json, Row};
 
@@ -81,6 +82,20 @@ impl Job {
         Ok(())
     }
 
+    /// The object and the row as they are now. True: it has ended meanwhile.
+    async fn again(&mut self) -> Result<bool, Fault> {
+        let (node, id) = (self.object.node.clone(), self.row.id);
+        self.object = node.object(self.object.namespace()).await?.ok_or_else(Fault::internal)?;
+        self.row = self.object.read(move |store| store.action(id)).await?.ok_or_else(Fault::internal)?;
+        Ok(self.row.status != ActionStatus::Running)
+    }
+
+    /// A write to the registry that decides the operation: when it may or may not have happened, nothing is taken back.
+    pub(crate) fn deciding<T>(&mut self, written: Result<T, Fault>) -> Result<T, Stop> {
+        self.is_decided |= written.as_ref().err().is_none_or(|fault| fault.kind == FaultKind::Unavailable);
+        Ok(written?)
+    }
+
     /// Where a test ends the process.
     pub(crate) fn point(&self, name: &'static str) -> Result<(), Stop> {
         self.object.node.inner.config.faults.hit(name).map_err(|_| Stop::Killed)
@@ -146,35 +161,53 @@ impl Output {
     }
 }
 
+/// How often an operation is tried again whose object was opened anew, or that cannot be taken back, and how long it
+/// waits before the first time; each wait is twice as long.
+const RETRIES_MAX: u32 = 7;
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+
 /// Runs an operation to its end. False: it did not come to one, and goes on after the next start.
 pub(crate) async fn drive(mut job: Job) -> bool {
-    let ran = match job.kind {
-        Some(Kind::Compact) => compact::run(&mut job).await,
-        Some(Kind::Fork) => fork::run(&mut job).await,
-        Some(Kind::Restore) => restore::run(&mut job).await,
-        Some(Kind::Move) => relocate::run(&mut job).await,
-        Some(Kind::Destroy) => destroy::run(&mut job).await,
-        Some(Kind::Promote) => promote::run(&mut job).await,
-        None => Err(Stop::Fault(Fault::internal())),
-    };
-    let ended = match ran {
-        Ok(output) => match job.point("lifecycle.completing") {
-            Ok(()) => job.complete(output.result, output.last).await,
-            Err(_) => return false,
-        },
-        Err(Stop::Killed) => return false,
-        Err(Stop::Fault(fault)) if job.is_decided => Err(fault),
-        Err(Stop::Fault(fault)) => {
-            tracing::warn!(namespace = %job.object.namespace(), verb = job.row.verb, %fault, "an operation failed");
-            take_back(&job).await;
-            job.fail(fault).await
+    for attempt in 0.. {
+        let ended = match ran(&mut job).await {
+            Ok(output) => match job.point("lifecycle.completing") {
+                Ok(()) => job.complete(output.result, output.last).await,
+                Err(_) => return false,
+            },
+            Err(Stop::Killed) => return false,
+            Err(Stop::Fault(fault)) if job.is_decided || fault.code == "OBJECT_RECOVERING" => Err(fault),
+            Err(Stop::Fault(fault)) => {
+                tracing::warn!(namespace = %job.object.namespace(), verb = job.row.verb, %fault, "an operation failed");
+                take_back(&job).await;
+                job.fail(fault).await
+            }
+        };
+        let Err(fault) = ended else { return true };
+        let (namespace, verb) = (job.object.namespace().clone(), job.row.verb.clone());
+        if attempt == RETRIES_MAX || !job.object.node.is_ready() {
+            tracing::error!(%namespace, verb, %fault, "an operation cannot be brought to its end; the next start tries again");
+            return false;
         }
-    };
-    if let Err(fault) = &ended {
-        let (namespace, verb) = (job.object.namespace(), &job.row.verb);
-        tracing::error!(%namespace, verb, %fault, "an operation cannot be brought to its end; the next start tries again");
+        tokio::time::sleep(RETRY_AFTER * 2u32.pow(attempt)).await;
+        match job.again().await {
+            Ok(true) => return true,
+            Ok(false) => {}
+            Err(fault) => tracing::warn!(%namespace, verb, %fault, "an operation waits for its object"),
+        }
     }
-    ended.is_ok()
+    false
+}
+
+async fn ran(job: &mut Job) -> Result<Output, Stop> {
+    match job.kind {
+        Some(Kind::Fork) => fork::run(job).await,
+        Some(Kind::Compact) => compact::run(job).await,
+        Some(Kind::Restore) => restore::run(job).await,
+        Some(Kind::Move) => relocate::run(job).await,
+        Some(Kind::Destroy) => destroy::run(job).await,
+        Some(Kind::Promote) => promote::run(job).await,
+        None => Err(Stop::Fault(Fault::internal())),
+    }
 }
 
 /// Removes what nobody has seen yet.

@@ -212,6 +212,10 @@ pub(crate) fn start(node: &Node) {
 /// Goes on with the operations that were open when this object was.
 pub(crate) fn go_on(object: &Object) {
     for row in object.inner.take_interrupted() {
+        // The object was only opened anew: who drives the operation goes on with it.
+        if lock(&object.node.inner.operations.running).contains_key(&row.id) {
+            continue;
+        }
         tracing::info!(namespace = %object.namespace(), verb = row.verb, action = %row.id, "an operation goes on");
         run(object.clone(), row);
     }

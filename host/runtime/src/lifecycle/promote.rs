@@ -73,8 +73,8 @@ pub(super) async fn run(job: &mut Job) -> Result<Output, Stop> {
     }
     let mut taken = take_over(job, &wanted, &key, &offspring).await?;
     job.point("promote.copied")?;
-    offspring.register(&node, job.row().id).await?;
-    job.is_decided = true;
+    let registered = offspring.register(&node, job.row().id).await;
+    job.deciding(registered)?;
     job.point("promote.registered")?;
     for _ in 0..ROUNDS_MAX {
         if point_to(job, &key, &offspring.namespace, taken).await? {

@@ -53,13 +53,15 @@ pub(super) async fn run(job: &mut Job) -> Result<Output, Stop> {
         let next = copy(job, old.clone(), new.clone()).await?;
         job.point("move.copied")?;
         let next = hold(job, next).await?;
-        flip(job, &location).await?;
-        job.is_decided = true;
+        let flipped = flip(job, &location).await;
+        if flipped.is_err() {
+            go_on_here(&job.object);
+        }
+        job.deciding(flipped)?;
         job.point("move.flipped")?;
         *job.object.inner.store() = Some(next);
         node.inner.whereabouts.set(id, location.clone());
-        job.object.inner.set_copying(false);
-        node.inner.committers.release(&job.object.inner);
+        go_on_here(&job.object);
     }
     job.is_decided = true;
     job.point("move.swapped")?;
@@ -178,11 +180,16 @@ async fn flip(job: &Job, location: &str) -> Result<(), Fault> {
     .await
 }
 
+/// Writers and checkpoints need not wait any longer.
+fn go_on_here(object: &Object) {
+    object.inner.set_copying(false);
+    object.node.inner.committers.release(&object.inner);
+}
+
 /// It goes on where it was.
 pub(super) async fn take_back(job: &Job) {
     let (node, object) = (job.object.node.clone(), job.object.clone());
-    object.inner.set_copying(false);
-    node.inner.committers.release(&object.inner);
+    go_on_here(&object);
     let Some(location) = job.state::<String>("location") else { return };
     let id = object.inner.id;
     let removed = blocking(move || {
