@@ -67,15 +67,22 @@ pub(crate) fn remove_files(node: &NodeInner, id: ObjectId) -> io::Result<()> {
 
 /// A file of SQLite and the WAL beside it.
 pub(super) fn remove_database(path: &Path) -> io::Result<()> {
+    remove_wal(path)?;
+    remove_if_there(path)
+}
+
+/// The WAL beside a file: what is in it, the commit log has too.
+pub(super) fn remove_wal(path: &Path) -> io::Result<()> {
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
-    for path in [PathBuf::from(wal), path.to_owned()] {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+    remove_if_there(Path::new(&wal))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// At a start, before any object is opened.

@@ -5,7 +5,7 @@
 //! crash. Then writers are held for a moment: the last records are applied, the registry says where the object is from
 //! now on (the moment of the move), and the open object goes on with the other file. Nobody's handle breaks.
 
-use super::graves::remove_database;
+use super::graves::{remove_database, remove_wal};
 use super::job::{Job, Output, Stop, blocking};
 use super::storage_failed;
 use crate::node::{NodeInner, file_in};
@@ -89,7 +89,7 @@ async fn copy(job: &Job, old: PathBuf, new: PathBuf) -> Result<Store, Stop> {
     let object = job.object.clone();
     blocking(move || {
         let node = &object.node.inner;
-        node.leftovers.cancel(&new).and_then(|()| remove_database(&new)).map_err(|e| failed(&e))?;
+        node.leftovers.cancel(&new).and_then(|()| remove_wal(&new)).map_err(|e| failed(&e))?;
         let seq = {
             let mut guard = object.inner.store();
             let store = guard.as_mut().ok_or_else(retired)?;
