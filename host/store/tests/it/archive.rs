@@ -102,7 +102,18 @@ fn branches_show_what_they_stand_on() {
         let parent = parent.map(|name| BranchName::parse(name).unwrap());
         let (name, forked_from) = (BranchName::parse(name).unwrap(), "main".to_owned());
         let (created_at, created_by) = (at(0), "me".to_owned());
-        Row::Branch(BranchRow { name, parent, base, forked_from, things: None, created_at, created_by, deleted: false })
+        let since = base;
+        Row::Branch(BranchRow {
+            name,
+            parent,
+            base,
+            since,
+            forked_from,
+            things: None,
+            created_at,
+            created_by,
+            deleted: false,
+        })
     };
     commit(&mut store, vec![branch("x", None, 3), branch("y", Some("x"), 6)]);
     let cuts = store.cuts().unwrap();
