@@ -160,12 +160,10 @@ impl Object {
 }
 
 /// The rows of a page, how many there are in all (None: too many to count), and the cursor of the next page.
-pub(crate) fn list_on(
-    reader: &Reader,
-    nouns: &Nouns,
-    wanted: &ThingsWanted,
-    view: &View,
-) -> Result<(Vec<ThingRow>, Option<u64>, Option<String>), Fault> {
+type Rows = (Vec<ThingRow>, Option<u64>, Option<String>);
+
+/// A page of a list, as a view sees it.
+pub(crate) fn list_on(reader: &Reader, nouns: &Nouns, wanted: &ThingsWanted, view: &View) -> Result<Rows, Fault> {
     let list = list_of(wanted)?;
     let line = view.line(reader)?;
     if !is_known_on(reader, &line, &wanted.noun)? && nouns.entry(reader, &line, &wanted.noun)?.is_none() {
