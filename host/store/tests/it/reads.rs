@@ -40,7 +40,7 @@ impl Scene {
             created_at: at(self.store.next_version()),
             action: Id::from_u128(1),
             actor: "https://acme.example/Service/root".into(),
-            born: (self.store.next_version() % 2 == 0).then(|| Born { at: at(1), by: "ann".into() }),
+            born: self.store.next_version().is_multiple_of(2).then(|| Born { at: at(1), by: "ann".into() }),
         };
         self.write([Row::Thing(thing.clone())]);
         thing
