@@ -35,7 +35,7 @@ impl Object {
             }
             Ok(())
         };
-        self.inner.family.get_or_try_init(finish).await.map(|()| ())
+        self.inner.family.get_or_try_init(finish).await.copied()
     }
 
     async fn go_on_with(&self, action: &ActionRow) -> Result<(), Fault> {
