@@ -92,7 +92,7 @@ impl Server {
         change(&mut config);
         let router = crate::router(test.node.clone(), config.clone());
         let key = test.root_key.as_ref().unwrap().reveal().to_owned();
-        Self { router, test, config, key, dir: dir }
+        Self { router, test, config, key, dir }
     }
 
     fn test_folder(&self) -> &std::path::Path {
