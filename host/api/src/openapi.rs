@@ -1,8 +1,8 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
 use crate::handlers::{
-    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, nouns,
-    objects, secrets, self_, status, things, undo, verbs,
+    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, lifecycle, logs, merge,
+    nouns, objects, secrets, self_, status, things, undo, verbs,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -25,7 +25,7 @@ use utoipa::{Modify, OpenApi};
         functions::remove, logs::read,
         keys::list, keys::create, keys::revoke,
         secrets::list, secrets::store, secrets::remove,
-        objects::list, objects::create,
+        objects::list, objects::create, lifecycle::destroy, lifecycle::begin,
         events::list,
         branches::list, branches::create, branches::show, branches::remove, checkout::create, merge::create,
         self_::show, objects::show, objects::relate,

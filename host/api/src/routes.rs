@@ -2,8 +2,8 @@
 
 use crate::app::Shared;
 use crate::handlers::{
-    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, logs, merge, nouns,
-    objects, secrets, self_, status, things, undo, verbs,
+    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, lifecycle, logs, merge,
+    nouns, objects, secrets, self_, status, things, undo, verbs,
 };
 use crate::problem::Problem;
 use axum::Router;
@@ -86,7 +86,8 @@ fn of_branches() -> Router<Shared> {
         .route("/api/checkout", post(checkout::create))
         .route("/api/merge", post(merge::create))
         .route("/api/$self", get(self_::show))
-        .route("/api/objects/{ns}", get(objects::show).put(objects::relate))
+        .route("/api/objects/{ns}", get(objects::show).put(objects::relate).delete(lifecycle::destroy))
+        .route("/api/lifecycle/{op}", post(lifecycle::begin))
         .route("/api/verbs", get(verbs::list))
         .route("/api/verbs/{action}", get(verbs::show).put(verbs::store))
         .route("/api/events/stream", get(events_stream::stream))

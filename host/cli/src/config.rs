@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) test_mode: bool,
     /// Make a new root key although there is one.
     pub(crate) new_root_key: bool,
+    /// Where objects can be kept, by name; the data folder is the first.
+    pub(crate) locations: Vec<(String, PathBuf)>,
 }
 
 /// What flags say; what they don't, the environment, the file or the defaults do.
@@ -45,6 +47,8 @@ pub(crate) struct Flags {
     pub(crate) allow_private_networks: bool,
     pub(crate) test_mode: bool,
     pub(crate) new_root_key: bool,
+    /// `NAME=DIR`, each.
+    pub(crate) locations: Vec<String>,
 }
 
 /// A file as it is written: the defaults' shape, every key optional.
@@ -128,9 +132,11 @@ fn merge(flags: &Flags, env: &Env, folder: &Path, path: Option<&Path>, file: Tex
     };
     let rate = |own: Option<u32>, default: Option<u32>| own.or(default).filter(|n| *n > 0);
     let (limits, rates) = (file.limits, file.rates);
+    let data_dir = data_dir.expect(HELD);
     Ok(Config {
         listen: listen.or(defaults.server.listen).expect(HELD),
-        data_dir: data_dir.expect(HELD),
+        locations: locations(&flags.locations, folder, &data_dir)?,
+        data_dir,
         default_ns: Namespace::parse(&default_ns)
             .map_err(|e| Failure::new("CONFIG_INVALID", format!("default_ns: {e}")))?,
         allow_private_networks: private.expect(HELD),
@@ -148,6 +154,34 @@ fn merge(flags: &Flags, env: &Env, folder: &Path, path: Option<&Path>, file: Tex
         test_mode: flags.test_mode,
         new_root_key: flags.new_root_key,
     })
+}
+
+/// What the data folder is called unless somebody names it.
+const DATA_LOCATION: &str = "local";
+
+/// Each `NAME=DIR`; the data folder comes first, named or not.
+fn locations(flags: &[String], folder: &Path, data_dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let refuse = |what: String| Err(Failure::new("CONFIG_INVALID", what));
+    let mut found: Vec<(String, PathBuf)> = Vec::new();
+    for flag in flags {
+        let is_name =
+            |name: &str| (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let Some((name, dir)) = flag.split_once('=').filter(|(name, dir)| is_name(name) && !dir.is_empty()) else {
+            return refuse(format!("--location {flag:?} is not NAME=DIR; a name has 1 to 32 letters, digits and -"));
+        };
+        if found.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+            return refuse(format!("--location names {name} more than once"));
+        }
+        found.push((name.to_owned(), folder.join(dir)));
+    }
+    match found.iter().position(|(_, dir)| dir == data_dir) {
+        Some(own) => found[..=own].rotate_right(1),
+        None if found.iter().any(|(name, _)| name.eq_ignore_ascii_case(DATA_LOCATION)) => {
+            return refuse(format!("--location {DATA_LOCATION} is the data folder; call the other one something else"));
+        }
+        None => found.insert(0, (DATA_LOCATION.to_owned(), data_dir.to_owned())),
+    }
+    Ok(found)
 }
 
 fn flag_of(env: &Env, name: &str) -> Result<Option<bool>> {
@@ -219,6 +253,21 @@ mod tests {
         assert_eq!(config(&Flags::default(), &env, file).unwrap().listen, "127.0.0.1:3");
         assert_eq!(config(&Flags::default(), &[("ORG_AI_LISTEN", "")], file).unwrap().listen, "127.0.0.1:2");
         assert_eq!(config(&Flags::default(), &[], "").unwrap().listen, "127.0.0.1:8787");
+    }
+
+    #[test]
+    fn the_data_folder_is_the_first_location() {
+        let with = |locations: &[&str]| {
+            let locations = locations.iter().map(|&l| l.to_owned()).collect();
+            let flags = Flags { locations, data_dir: Some("data".into()), ..Flags::default() };
+            config(&flags, &[], "").map(|config| config.locations.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
+        };
+        assert_eq!(with(&[]).ok(), Some(vec!["local".to_owned()]));
+        assert_eq!(with(&["ORD=other"]).ok(), Some(vec!["local".to_owned(), "ORD".to_owned()]));
+        assert_eq!(with(&["ORD=other", "weur=data"]).ok(), Some(vec!["weur".to_owned(), "ORD".to_owned()]));
+        for bad in [&["ORD"][..], &["=x"], &["O R=x"], &["a=x", "A=y"], &["local=x"], &["a="]] {
+            assert!(with(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -129,8 +129,13 @@ fn node_config(config: &Config) -> runtime::Config {
         limits: limits(config),
         new_root_key: config.new_root_key,
         faults: types::Faults::none(),
+        locations: config.locations.iter().map(|(name, dir)| location(name, dir)).collect(),
         ..runtime::Config::standard(config.data_dir.clone(), config.default_ns.clone())
     }
+}
+
+fn location(name: &str, dir: &Path) -> runtime::Location {
+    runtime::Location { name: name.to_owned(), dir: dir.to_owned() }
 }
 
 fn api_config(config: &Config) -> io::Result<api::Config> {

@@ -4,6 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 use types::{Faults, Limits, Namespace};
 
+/// A place where objects can be kept (spec LIF-6).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Location {
+    /// A region (`weur`) or an airport (`ORD`); case does not matter.
+    pub name: String,
+    /// Objects lie in its folder `objects`.
+    pub dir: PathBuf,
+}
+
 /// Settings of a node. `cli` fills them in from defaults, file, environment and flags.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -32,6 +41,12 @@ pub struct Config {
     pub functions_max: usize,
     /// What one run may use.
     pub limits: Limits,
+    /// Where an object can be moved to. The first is the data folder itself.
+    pub locations: Vec<Location>,
+    /// How long the file that a moved object left behind is kept.
+    pub move_grace: Duration,
+    /// How long writers of an object wait while it changes its place.
+    pub move_hold_max: Duration,
     /// Make a new root key although there is one: for a key that was lost.
     pub new_root_key: bool,
     /// Where a test has the host fail; none in a server.
@@ -39,9 +54,17 @@ pub struct Config {
 }
 
 impl Config {
+    /// The location of a name.
+    pub(crate) fn location(&self, name: &str) -> Option<&Location> {
+        self.locations.iter().find(|location| location.name.eq_ignore_ascii_case(name))
+    }
+
     /// What a server starts from.
     pub fn standard(data_dir: PathBuf, default_namespace: Namespace) -> Self {
         Self {
+            locations: vec![Location { name: "local".to_owned(), dir: data_dir.clone() }],
+            move_grace: Duration::from_secs(24 * 3600),
+            move_hold_max: Duration::from_secs(5),
             data_dir,
             default_namespace,
             objects_open_max: 1_000,

@@ -7,7 +7,7 @@ use crate::object::Object;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use store::Page;
-use types::{ActionRef, ActionRow, ActionStatus, Durability, Fault, Id, Json, Timestamp};
+use types::{ActionRef, ActionRow, ActionStatus, Durability, Fault, Id, Json, Namespace, Timestamp};
 
 /// An action that is about to happen.
 #[derive(Clone)]
@@ -45,6 +45,11 @@ impl ActionDraft {
     pub(crate) fn actor(&self) -> &str {
         &self.actor
     }
+}
+
+/// How an action names an object as a whole.
+pub(crate) fn target_of(namespace: &Namespace) -> String {
+    format!("Object/{namespace}")
 }
 
 /// The rows of an action that succeeded at once: itself, and its event.

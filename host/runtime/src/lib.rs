@@ -9,7 +9,7 @@
 mod node;
 pub use node::{Node, OpenError, Opened, Resolved};
 mod config;
-pub use config::Config;
+pub use config::{Config, Location};
 mod clock;
 pub use clock::{Clock, ManualClock, SystemClock};
 mod object;
@@ -37,6 +37,8 @@ pub use things::{
     NounShown, Op, PatchOf, Shown, ThingConflicts, ThingsWanted, VerbShown, VersionShown, View, Write, Wrote,
     fields_fault, name_fault,
 };
+mod lifecycle;
+pub use lifecycle::{Begun, CompactWanted, ForkWanted, Lifecycle, PromoteWanted};
 mod secrets;
 mod session;
 pub use session::Session;

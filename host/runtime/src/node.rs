@@ -4,8 +4,9 @@ use crate::blobs::Blobs;
 use crate::clock::{Clock, ManualClock};
 use crate::commit::{Committers, Path, Undurable, lock};
 use crate::config::Config;
+use crate::lifecycle::{self, Graves, Leftovers, Operations, Places};
 use crate::object::{Inner, Object, fault_of};
-use crate::registry::{Entry, Registry};
+use crate::registry::{Entry, Known, REST, Registry};
 use commit_log::CommitLog;
 use lru::LruCache;
 use std::io::Write as _;
@@ -41,6 +42,10 @@ pub(crate) struct NodeInner {
     pub(crate) places: Semaphore,
     pub(crate) registry: Registry,
     pub(crate) credentials: crate::keys::Credentials,
+    pub(crate) operations: Operations,
+    pub(crate) graves: Graves,
+    pub(crate) whereabouts: Places,
+    pub(crate) leftovers: Leftovers,
     open: Mutex<LruCache<ObjectId, Slot>>,
     stopping: AtomicBool,
 }
@@ -95,6 +100,10 @@ impl Node {
             places: Semaphore::new(config.runs_max),
             registry: Registry::new(),
             credentials: crate::keys::Credentials::new(),
+            operations: Operations::open(config.data_dir.join("lifecycle"))?,
+            graves: Graves::open(config.data_dir.join("gone"))?,
+            whereabouts: Places::default(),
+            leftovers: Leftovers::open(config.data_dir.join("moved"))?,
             open: Mutex::new(LruCache::unbounded()),
             stopping: AtomicBool::new(false),
             epoch: LOCAL_EPOCH,
@@ -113,9 +122,12 @@ impl Node {
         if *root.namespace() != configured {
             return Err(OpenError::OtherRoot { stored: root.namespace().clone(), configured });
         }
-        node.inner.registry.remember(configured, Some(entry));
+        node.inner.whereabouts.read(&root).await.map_err(OpenError::Root)?;
+        lifecycle::remove_buried(&node.inner);
+        node.inner.registry.remember(configured, Known::Object(entry));
         let root_key = node.ensure_root_key(&root).await.map_err(OpenError::Root)?;
         node.start_checkpoints()?;
+        lifecycle::start(&node);
         Ok(Opened { node, root_key })
     }
 
@@ -137,30 +149,47 @@ impl Node {
 
     /// Whether there is an object of exactly this namespace. None is opened for it.
     pub(crate) async fn is_registered(&self, namespace: &Namespace) -> Result<bool, Fault> {
-        Ok(self.entry(namespace).await?.is_some())
+        Ok(matches!(self.known(namespace).await?, Known::Object(_)))
     }
 
-    pub(crate) async fn entry(&self, namespace: &Namespace) -> Result<Option<Entry>, Fault> {
-        if let Some(entry) = self.inner.registry.get(namespace) {
-            return Ok(entry);
+    pub(crate) async fn known(&self, namespace: &Namespace) -> Result<Known, Fault> {
+        if let Some(known) = self.inner.registry.get(namespace) {
+            return Ok(known);
         }
         // The root has no row of itself, and may have been forgotten here.
         if namespace == self.default_namespace() {
-            return Ok(Some(Entry { id: ROOT, parent: None }));
+            return Ok(Known::Object(Entry { id: ROOT, parent: None }));
         }
         let root = self.root().await?;
         let wanted = namespace.clone();
-        let row = root.peek(move |store| store.object_at(&wanted).map_err(|e| fault_of(&e))).await?;
-        let entry = row.filter(|row| !row.deleted).map(|row| Entry { id: row.id, parent: row.parent });
-        self.inner.registry.remember(namespace.clone(), entry.clone());
-        Ok(entry)
+        let (row, destroyed) = root
+            .peek(move |store| {
+                let row = store.object_at(&wanted).map_err(|e| fault_of(&e))?;
+                Ok((row, store.destroyed_at(&wanted).map_err(|e| fault_of(&e))?))
+            })
+            .await?;
+        let known = match (row.filter(|row| !row.deleted), destroyed) {
+            (Some(row), _) => Known::Object(Entry { id: row.id, parent: row.parent }),
+            (None, Some(at)) => Known::Destroyed(at),
+            (None, None) => Known::Nothing,
+        };
+        self.inner.registry.remember(namespace.clone(), known.clone());
+        Ok(known)
     }
 
     /// The object of exactly this namespace.
+    ///
+    /// # Errors
+    /// `gone` while the name of one that was destroyed rests.
     pub async fn object(&self, namespace: &Namespace) -> Result<Option<Object>, Fault> {
-        match self.entry(namespace).await? {
-            None => Ok(None),
-            Some(entry) => self.open_id(entry.id, Some((namespace, &entry))).await.map(Some),
+        match self.known(namespace).await? {
+            Known::Nothing => Ok(None),
+            Known::Destroyed(at) if at.plus(REST) <= self.now() => Ok(None),
+            Known::Destroyed(at) => {
+                let message = format!("{namespace} was destroyed; its name can be used again from {}", at.plus(REST));
+                Err(Fault::new(FaultKind::Gone, "OBJECT_DESTROYED", message))
+            }
+            Known::Object(entry) => self.open_id(entry.id, Some((namespace, &entry))).await.map(Some),
         }
     }
 
@@ -185,7 +214,7 @@ impl Node {
                 Ok(inner) => {
                     inner.touch();
                     let object = Object { node: self.clone(), inner: inner.clone() };
-                    crate::family::go_on(&object);
+                    go_on(&object);
                     return Ok(object);
                 }
                 Err(fault) => {
@@ -281,6 +310,7 @@ impl Node {
                 for object in node.open_objects() {
                     object.shrink_if_idle();
                 }
+                node.inner.leftovers.sweep(node.now());
                 if node.inner.log.retained_bytes() > node.inner.config.log_retained_bytes_max {
                     handle.block_on(crate::objects::checkpoint_all(&node));
                 }
@@ -291,8 +321,49 @@ impl Node {
         Ok(())
     }
 
+    /// An object that is not registered, for whoever makes it.
+    pub(crate) async fn open_unregistered(&self, namespace: &Namespace, entry: &Entry) -> Result<Object, Fault> {
+        self.open_id(entry.id, Some((namespace, entry))).await
+    }
+
+    /// Closes an object, so that it is opened anew when it is next touched. Who holds a handle is refused from here on.
+    pub(crate) async fn forget(&self, id: ObjectId) {
+        let slot = lock(&self.inner.open).pop(&id);
+        let Some(slot) = slot else { return };
+        // Waits for an opening that is under way.
+        if let Ok(inner) = slot.get_or_try_init(|| async { Err(()) }).await {
+            inner.retire_quietly();
+            inner.close();
+        }
+    }
+
+    /// Removes an object that nobody can find any more, with all that is kept for it. Can be done twice.
+    pub(crate) async fn bury(&self, id: ObjectId) -> Result<(), Fault> {
+        let node = self.inner.clone();
+        let dug = tokio::task::spawn_blocking(move || node.graves.dig(id)).await;
+        dug.map_err(|_| Fault::internal())?.map_err(|error| {
+            tracing::error!(%id, %error, "an object cannot be removed");
+            lifecycle::storage_failed()
+        })?;
+        self.forget(id).await;
+        let node = self.inner.clone();
+        let removed = tokio::task::spawn_blocking(move || lifecycle::remove_files(&node, id)).await;
+        removed.map_err(|_| Fault::internal())?.map_err(|error| {
+            tracing::error!(%id, %error, "an object's files cannot be removed; the next start tries again");
+            lifecycle::storage_failed()
+        })
+    }
+
     pub(crate) async fn open_by_id(&self, id: ObjectId) -> Result<Object, Fault> {
         self.open_id(id, None).await
+    }
+}
+
+/// Goes on with what a stop of the host interrupted in an object that was opened.
+fn go_on(object: &Object) {
+    if !object.inner.interrupted.is_empty() {
+        crate::family::go_on(object);
+        lifecycle::go_on(object);
     }
 }
 
@@ -300,10 +371,19 @@ impl Node {
 const CHECKPOINT_LOOK: std::time::Duration = std::time::Duration::from_millis(500);
 
 impl NodeInner {
-    pub(crate) fn file_of(&self, id: ObjectId) -> PathBuf {
-        let name = id.to_string();
-        self.config.data_dir.join("objects").join(&name[..2]).join(format!("{name}.sqlite"))
+    /// None: it is kept where this host has no folder.
+    pub(crate) fn file_of(&self, id: ObjectId) -> Option<PathBuf> {
+        match self.whereabouts.of(id) {
+            None => Some(file_in(&self.config.data_dir, id)),
+            Some(name) => self.config.location(&name).map(|location| file_in(&location.dir, id)),
+        }
     }
+}
+
+/// Where a location keeps an object.
+pub(crate) fn file_in(location: &std::path::Path, id: ObjectId) -> PathBuf {
+    let name = id.to_string();
+    location.join("objects").join(&name[..2]).join(format!("{name}.sqlite"))
 }
 
 /// Closes idle objects, the least recently used first, until there is a place for one more. Their files are closed

@@ -53,9 +53,14 @@ pub(crate) struct Inner {
     /// Whether somebody used it since the node last looked for idle ones, and whether its memory was given back.
     in_use: AtomicBool,
     shrunk: AtomicBool,
-    /// Operations that a stop of the host interrupted, and whether they were finished since.
+    /// Operations that a stop of the host interrupted: those of `family` and those of `lifecycle`, in their order.
     pub(crate) interrupted: Vec<ActionRow>,
+    /// Whether those of `family` were finished since.
     pub(crate) family: OnceCell<()>,
+    /// Whether somebody goes on with those of `lifecycle`.
+    goes_on: AtomicBool,
+    /// Its file is being copied: no checkpoint may change it.
+    copying: AtomicBool,
     /// Set when file and log may disagree: the object answers `unavailable` until it is opened anew.
     retired: AtomicBool,
 }
@@ -100,8 +105,24 @@ impl Inner {
             shrunk: AtomicBool::new(false),
             interrupted: parts.interrupted,
             family: OnceCell::new(),
+            goes_on: AtomicBool::new(false),
+            copying: AtomicBool::new(false),
             retired: AtomicBool::new(false),
         }
+    }
+
+    /// Whether the asker is to go on with the operations that were interrupted: it is the first.
+    pub(crate) fn begins_to_go_on(&self) -> bool {
+        !self.goes_on.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether checkpoints have to leave its file alone. Looked at and set while the file is held.
+    pub(crate) fn is_copying(&self) -> bool {
+        self.copying.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_copying(&self, copying: bool) {
+        self.copying.store(copying, Ordering::Release);
     }
 
     /// Notes that it is used.
@@ -181,6 +202,12 @@ impl Inner {
             tracing::error!(namespace = %self.namespace, reason, "object leaves memory; it is recovered when it is touched again");
             self.confirming.notify_waiters();
         }
+    }
+
+    /// Refuses everything from here on, because the object is closed on purpose.
+    pub(crate) fn retire_quietly(&self) {
+        self.retired.store(true, Ordering::Release);
+        self.confirming.notify_waiters();
     }
 
     /// A failed write leaves the object as it was, unless the file itself is in doubt.
@@ -309,7 +336,7 @@ impl Object {
                     return Ok(look(store));
                 }
             }
-            self.inner.gate.passed().await;
+            self.turn_passed().await;
         }
     }
 

@@ -1,17 +1,17 @@
 //! Objects come and go: opening a file, bringing it up to date with the log, writing it out.
 
-use crate::family;
 use crate::functions::{Functions, NOUN};
 use crate::node::{Node, NodeInner};
 use crate::object::{Inner, Parts, fault_of};
-use crate::registry::Entry;
+use crate::registry::{Entry, REST};
+use crate::{family, lifecycle};
 use commit_log::Outcome;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Deleted, Line, Retained, Store, ThingList};
+use store::{Deleted, Line, Reader, Retained, Store, ThingList};
 use types::{
     ActionRow, ActionStatus, Fault, FaultKind, Namespace, Noun, ObjectId, ObjectRelation, ObjectRow, Place, Record,
-    Row, ThingRow,
+    Row, ThingRow, Timestamp,
 };
 
 /// The longest a shutdown spends on checkpoints; what is left is recovered from the log at the next start.
@@ -29,7 +29,13 @@ pub(crate) fn open_file(
     id: ObjectId,
     known: Option<(Namespace, Entry)>,
 ) -> Result<Arc<Inner>, Fault> {
-    let path = node.file_of(id);
+    if node.graves.has(id) {
+        return Err(Fault::not_found("OBJECT_NOT_FOUND", "there is no such object"));
+    }
+    let path = node.file_of(id).ok_or_else(|| {
+        let message = "the object is kept in a location that this host was not started with";
+        Fault::new(FaultKind::Unavailable, "LOCATION_UNKNOWN", message)
+    })?;
     let fault = |error: store::Error| {
         tracing::error!(%id, %error, "an object's file cannot be opened");
         fault_of(&error)
@@ -154,7 +160,7 @@ fn settle_interrupted(
     store: &mut Store,
 ) -> Result<(Option<Arc<Record>>, Vec<ActionRow>), store::Error> {
     let open = store.unfinished_actions(None, store::PAGE_MAX)?.items;
-    let (goes_on, ended): (Vec<_>, Vec<_>) = open.into_iter().partition(family::is_operation);
+    let (goes_on, ended): (Vec<_>, Vec<_>) = open.into_iter().partition(goes_on);
     if ended.is_empty() {
         return Ok((None, goes_on));
     }
@@ -167,6 +173,11 @@ fn settle_interrupted(
         turn.write(Row::Action(action))?;
     }
     Ok((turn.commit()?.map(Arc::new), goes_on))
+}
+
+/// Whether an unfinished action is one that outlives a stop of the host.
+fn goes_on(action: &ActionRow) -> bool {
+    family::is_operation(action) || lifecycle::is_operation(action)
 }
 
 fn append_and_wait(node: &NodeInner, records: Vec<Arc<Record>>) -> Result<(), Fault> {
@@ -194,7 +205,7 @@ fn append_and_wait(node: &NodeInner, records: Vec<Arc<Record>>) -> Result<(), Fa
 /// Writes the file of one object out, so that the log may forget its records. Blocks.
 fn checkpoint(node: &NodeInner, object: &Inner) -> Result<(), store::Error> {
     let mut guard = object.store();
-    let Some(store) = guard.as_mut() else { return Ok(()) };
+    let Some(store) = guard.as_mut().filter(|_| !object.is_copying()) else { return Ok(()) };
     // Only what the log has: a file must not run ahead of it for longer than a commit takes.
     if object.confirmed_seq() < store.applied_seq() {
         return Ok(());
@@ -224,6 +235,10 @@ pub(crate) async fn checkpoint_all(node: &Node) {
         if !node.is_ready() {
             return;
         }
+        if node.inner.graves.has(id) {
+            node.inner.log.checkpointed(id, u64::MAX);
+            continue;
+        }
         let object = match node.open_by_id(id).await {
             Ok(object) => object,
             Err(fault) => {
@@ -237,4 +252,35 @@ pub(crate) async fn checkpoint_all(node: &Node) {
             tracing::warn!(%id, %error, "an object cannot be checkpointed");
         }
     }
+}
+
+/// In the root's file: whether a name can be given to a new object.
+///
+/// # Errors
+/// `conflict` while there is an object of this name, or while the name of one that was destroyed rests.
+pub(crate) fn refuse_taken(root: &Reader, namespace: &Namespace, now: Timestamp) -> Result<(), Fault> {
+    let fault = |e: store::Error| fault_of(&e);
+    let row = root.object_at(namespace).map_err(fault)?;
+    let is_root = root.origin().is_some_and(|origin| origin.namespace == *namespace);
+    if is_root || row.is_some_and(|row| !row.deleted) {
+        return Err(Fault::conflict("OBJECT_EXISTS", format!("{namespace} exists already")));
+    }
+    match root.destroyed_at(namespace).map_err(fault)?.map(|at| at.plus(REST)) {
+        Some(until) if until > now => {
+            let message = format!("{namespace} was destroyed; its name can be used again from {until}");
+            Err(Fault::conflict("OBJECT_DESTROYED", message))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// In the root's file: whether an object can be the parent of another.
+///
+/// # Errors
+/// `gone` when it was destroyed.
+pub(crate) fn refuse_destroyed(root: &Reader, parent: &Namespace) -> Result<(), Fault> {
+    if root.object_at(parent).map_err(|e| fault_of(&e))?.is_some_and(|row| row.deleted) {
+        return Err(Fault::new(FaultKind::Gone, "OBJECT_DESTROYED", format!("{parent} was destroyed")));
+    }
+    Ok(())
 }

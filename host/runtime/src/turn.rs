@@ -30,11 +30,6 @@ pub(crate) struct Gate {
 pub(crate) type Entry = OwnedMutexGuard<()>;
 
 impl Gate {
-    /// In the order of asking.
-    async fn enter(&self) -> Entry {
-        self.turns.clone().lock_owned().await
-    }
-
     /// For the committer, which never waits: None, and it is scheduled again when the turn is over.
     pub(crate) fn enter_now(&self) -> Option<Entry> {
         if let Some(handed) = lock(&self.handed).take() {
@@ -65,10 +60,57 @@ impl Gate {
     pub(crate) fn is_dirty(&self) -> bool {
         self.dirty.load(Ordering::Acquire)
     }
+}
+
+/// The gate, kept by somebody who writes nothing through it. Dropped, the next one enters.
+pub(crate) struct Held {
+    object: Object,
+    entry: Option<Entry>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            self.object.leave(entry);
+        }
+    }
+}
+
+/// Somebody who waits at the gate. It may be given to him when he has gone already, and the committer have found it
+/// taken meanwhile: nobody else would call it.
+struct Waiting<'a>(Option<&'a Object>);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let Some(object) = self.0.take() else { return };
+        if object.inner.gate.parked.swap(false, Ordering::SeqCst) {
+            object.node.inner.committers.call(&object.inner);
+        }
+    }
+}
+
+impl Object {
+    /// Takes the gate, in the order of asking.
+    async fn enter(&self) -> Entry {
+        let mut waiting = Waiting(Some(self));
+        let entry = self.inner.gate.turns.clone().lock_owned().await;
+        waiting.0 = None;
+        entry
+    }
+
+    fn leave(&self, entry: Entry) {
+        let (committers, inner) = (&self.node.inner.committers, &self.inner);
+        inner.gate.leave(entry, || committers.call(inner));
+    }
+
+    /// Keeps all writers out, guests' turns among them, until the answer is dropped.
+    pub(crate) async fn hold(&self) -> Held {
+        Held { entry: Some(self.enter().await), object: self.clone() }
+    }
 
     /// Waits until the turn that is open now is over.
-    pub(crate) async fn passed(&self) {
-        drop(self.enter().await);
+    pub(crate) async fn turn_passed(&self) {
+        drop(self.hold().await);
     }
 }
 
@@ -82,7 +124,7 @@ pub(crate) struct OpenTurn {
 impl OpenTurn {
     /// Waits for the gate.
     pub(crate) async fn begin(object: &Object) -> Result<Self, Fault> {
-        let entry = object.inner.gate.enter().await;
+        let entry = object.enter().await;
         let mut begun = Self { object: object.clone(), held: None };
         let suspended = {
             let mut store = object.inner.store();
@@ -194,8 +236,7 @@ impl OpenTurn {
     }
 
     fn leave(&self, entry: Entry) {
-        let (committers, inner) = (&self.object.node.inner.committers, &self.object.inner);
-        inner.gate.leave(entry, || committers.call(inner));
+        self.object.leave(entry);
     }
 }
 

@@ -28,8 +28,8 @@ mod turn;
 pub use turn::{Suspended, Turn};
 mod read;
 pub use read::{
-    ActionFilter, Beyond, Comparison, Deleted, Edge, EventFilter, Field, Line, LogEntry, LogFilter, Origin, PAGE_MAX,
-    Page, Reader, SCAN_MAX, Side, ThingFilter, ThingList, ThingPage, ThingSort,
+    ActionFilter, Archived, Beyond, Comparison, Cuts, Deleted, Edge, EventFilter, Field, Line, LogEntry, LogFilter,
+    Origin, PAGE_MAX, Page, Reader, SCAN_MAX, Side, ThingFilter, ThingList, ThingPage, ThingSort, VersionHead,
 };
 mod recover;
 pub use recover::{Recovered, Retained, recover};

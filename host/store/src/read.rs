@@ -2,7 +2,9 @@
 //! one: a filter that fits nothing must not hold the object's thread.
 
 mod actions;
+mod archive;
 pub use actions::ActionFilter;
+pub use archive::{Archived, Cuts, VersionHead};
 mod column;
 mod events;
 pub use events::EventFilter;

@@ -1,5 +1,6 @@
 //! The one way a row enters a file.
 
+mod archive;
 mod things;
 pub(crate) use things::branch_key;
 
@@ -63,6 +64,17 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
             run(connection, "INSERT INTO search (rowid, content) VALUES (?1, ?2)", params![int(*version), text])
         }
         Row::Unique(unique) => things::put_unique(connection, unique),
+        Row::Archived(archived) => archive::take(connection, archived),
+        Row::Unarchived(thing) => archive::put_back(connection, thing),
+        Row::UnarchivedEvent(event) => archive::put_back_event(connection, event),
+        Row::Forked { namespace, from } => {
+            run(connection, "UPDATE objects SET forkedFrom = ?2 WHERE ns = ?1", params![namespace.as_str(), from])
+        }
+        Row::Destroyed { namespace, at } => run(
+            connection,
+            "UPDATE objects SET deleted = 1, destroyedAt = ?2 WHERE ns = ?1",
+            params![namespace.as_str(), millis(*at)],
+        ),
     }
 }
 
@@ -99,7 +111,7 @@ fn put_action(connection: &Connection, a: &ActionRow) -> Result<(), Error> {
     )
 }
 
-fn insert_event(connection: &Connection, e: &EventRow) -> Result<(), Error> {
+pub(crate) fn insert_event(connection: &Connection, e: &EventRow) -> Result<(), Error> {
     run(
         connection,
         "INSERT INTO events (sequence, id, verb, source, data, actionId, createdAt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -129,7 +141,7 @@ fn put_object(connection: &Connection, o: &ObjectRow) -> Result<(), Error> {
         "INSERT INTO objects (ns, id, class, relation, parent, createdAt, deleted, region, \"primary\", shardKey, shardIndex)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
          ON CONFLICT (ns) DO UPDATE SET id = ?2, class = ?3, relation = ?4, parent = ?5, createdAt = ?6, deleted = ?7,
-           region = ?8, \"primary\" = ?9, shardKey = ?10, shardIndex = ?11",
+           region = ?8, \"primary\" = ?9, shardKey = ?10, shardIndex = ?11, destroyedAt = NULL",
         params![
             o.namespace.as_str(),
             &o.id.as_u128().to_be_bytes()[..],

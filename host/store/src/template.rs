@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_objects_own_file.sql"),
     include_str!("../migrations/0002_things_have_branches.sql"),
+    include_str!("../migrations/0003_history_can_be_archived.sql"),
 ];
 
 pub(crate) const SCHEMA: u32 = MIGRATIONS.len() as u32;

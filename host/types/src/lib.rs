@@ -32,7 +32,7 @@ mod call;
 pub use call::{Call, CallOptions, Reply, Retry, ThingRef};
 mod record;
 pub use record::{
-    ActionRow, ActionStatus, Born, BranchRow, Durability, EventRow, KeyRow, LogRow, LogStream, MergeRow,
+    ActionRow, ActionStatus, ArchivedRow, Born, BranchRow, Durability, EventRow, KeyRow, LogRow, LogStream, MergeRow,
     ObjectRelation, ObjectRow, Place, Record, Row, ThingRow, UniqueRow,
 };
 mod faults;

@@ -46,6 +46,34 @@ pub enum Row {
         text: String,
     },
     Unique(UniqueRow),
+    /// Rows leave the file: an archive has them, or they were given up.
+    Archived(ArchivedRow),
+    /// A version comes back from an archive under its number.
+    Unarchived(ThingRow),
+    /// An event comes back from an archive under its number; only events that were streamed are ever archived.
+    UnarchivedEvent(EventRow),
+    /// Which state of which object another one was made of: `https://a.b@v7`. Beside the row that points to it.
+    Forked {
+        namespace: Namespace,
+        from: String,
+    },
+    /// In the root object: the object of this namespace is gone for good, and its name rests for a while.
+    Destroyed {
+        namespace: Namespace,
+        at: Timestamp,
+    },
+}
+
+/// What one archive takes over in one turn (spec LIF-3).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ArchivedRow {
+    /// None: nobody keeps them.
+    pub archive: Option<Id>,
+    /// Version numbers.
+    pub things: Vec<u64>,
+    pub actions: Vec<Id>,
+    /// Sequence numbers.
+    pub events: Vec<u64>,
 }
 
 /// One version of one thing.

@@ -19,8 +19,8 @@ use std::time::Duration;
 use types::{ActionRef, Durability, Fault, Id, Json};
 use utoipa::ToSchema;
 
-const PREFER: &str = "prefer";
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+pub(crate) const PREFER: &str = "prefer";
+pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -243,7 +243,7 @@ fn prefers_async(headers: &HeaderMap) -> bool {
         .any(|preference| preference.split(';').next().is_some_and(|p| p.trim().eq_ignore_ascii_case("respond-async")))
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let text = value
         .to_str()

@@ -5,6 +5,7 @@ mod events;
 mod functions;
 mod hostile;
 mod invoke;
+mod lifecycle;
 mod objects;
 mod routes;
 mod sockets;

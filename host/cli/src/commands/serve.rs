@@ -26,6 +26,9 @@ pub(crate) struct Command {
     /// The root object's namespace, also by ORG_AI_DEFAULT_NS [default: https://localhost]
     #[arg(long, value_name = "URL")]
     default_ns: Option<String>,
+    /// Another folder that objects can be moved to, called NAME; can be given several times
+    #[arg(long = "location", value_name = "NAME=DIR")]
+    locations: Vec<String>,
     /// Let functions whose manifest asks for it reach private addresses
     #[arg(long)]
     allow_private_networks: bool,
@@ -52,6 +55,7 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
         allow_private_networks: command.allow_private_networks,
         test_mode: command.test_mode,
         new_root_key: command.new_root_key,
+        locations: command.locations,
     };
     let config = load(&flags, &context.env, &context.folder)?;
     crate::trace::start(&config.logs, context.has_color())?;

@@ -91,12 +91,14 @@ fn rows() -> Vec<(&'static str, Row)> {
         created_by: "me".into(),
         deleted: false,
     };
+    let archived = ArchivedRow { archive: Some(id(6)), things: vec![1, 300], actions: vec![id(1)], events: vec![4] };
+    let other = namespace.clone();
     vec![
         ("origin", Row::Origin { namespace, created_at: at(1) }),
-        ("thing", Row::Thing(thing)),
+        ("thing", Row::Thing(thing.clone())),
         ("action", Row::Action(action.clone())),
         ("action with details", Row::Action(ActionRow { error: Some(detailed), ..action })),
-        ("event", Row::Event(event)),
+        ("event", Row::Event(event.clone())),
         ("log", Row::Log(log)),
         ("object", Row::Object(object)),
         ("key", Row::Key(key)),
@@ -117,6 +119,11 @@ fn rows() -> Vec<(&'static str, Row)> {
                 held: false,
             }),
         ),
+        ("archived", Row::Archived(archived)),
+        ("unarchived", Row::Unarchived(thing)),
+        ("unarchived event", Row::UnarchivedEvent(event)),
+        ("forked", Row::Forked { namespace: other.clone(), from: "https://a.b@v7".into() }),
+        ("destroyed", Row::Destroyed { namespace: other, at: at(9) }),
     ]
 }
 

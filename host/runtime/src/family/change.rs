@@ -6,10 +6,11 @@ use crate::functions::ANCESTORS_MAX;
 use crate::history::ActionDraft;
 use crate::node::{Node, registration};
 use crate::object::{Object, fault_of};
-use crate::registry::Entry;
+use crate::objects::{refuse_destroyed, refuse_taken};
+use crate::registry::{Entry, Known};
 use serde_json::json;
 use store::Turn;
-use types::{ActionRow, Fault, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Row, Timestamp};
+use types::{ActionRow, Fault, FaultKind, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Row, Timestamp};
 
 const SHARD_KEY_BYTES_MAX: usize = 256;
 
@@ -72,19 +73,19 @@ impl Object {
 
     /// In the root's file: the row that says that an object is there.
     async fn register(&self, child: ObjectRow, action: Option<ActionRow>) -> Result<ObjectRow, Fault> {
-        let (node, after) = (self.node.clone(), self.node.clone());
+        let node = self.node.clone();
         self.change_then(
             1024,
             move |turn| {
-                let existing = turn.object_at(&child.namespace).map_err(|e| fault_of(&e))?;
-                if existing.is_some_and(|row| !row.deleted) || child.namespace == *node.default_namespace() {
-                    return Err(Fault::conflict("OBJECT_EXISTS", format!("{} exists already", child.namespace)));
+                refuse_taken(turn, &child.namespace, turn.at())?;
+                if let Some(parent) = &child.parent {
+                    refuse_destroyed(turn, parent)?;
                 }
                 turn.write(Row::Object(child.clone())).map_err(|e| fault_of(&e))?;
                 action.map_or(Ok(()), |action| write_done(turn, action))?;
                 Ok(child)
             },
-            move |row: &ObjectRow| after.remember(row),
+            move |row: &ObjectRow| node.remember(row),
         )
         .await
     }
@@ -190,6 +191,7 @@ impl Object {
                 1024,
                 move |turn| {
                     let (child, parent) = wanted;
+                    refuse_destroyed(turn, &parent)?;
                     refuse_cycle(turn, &child, &parent)?;
                     let row = turn.object_at(&child).map_err(|e| fault_of(&e))?.filter(|row| !row.deleted);
                     let row = ObjectRow { parent: Some(parent), ..row.ok_or_else(|| unknown(&child))? };
@@ -233,18 +235,38 @@ impl Object {
             rows.push((parent.clone(), child.clone()));
         }
         for (of, row) in rows {
-            let Some(object) = self.node.object(&of).await? else { continue };
-            let write = move |turn: &mut Turn<'_>| turn.write(Row::Object(row)).map_err(|e| fault_of(&e));
-            object.change(512, write).await?;
+            self.node.tell(&of, row).await?;
         }
         Ok(())
     }
 }
 
 impl Node {
+    /// Writes what an object knows of another into its file. Nothing, when it is not there any more.
+    async fn tell(&self, of: &Namespace, row: ObjectRow) -> Result<(), Fault> {
+        let object = match self.object(of).await {
+            Ok(Some(object)) => object,
+            Ok(None) => return Ok(()),
+            Err(fault) if fault.kind == FaultKind::Gone => return Ok(()),
+            Err(fault) => return Err(fault),
+        };
+        let write = move |turn: &mut Turn<'_>| turn.write(Row::Object(row)).map_err(|e| fault_of(&e));
+        object.change(512, write).await
+    }
+
+    /// Has the file of a parent agree with what the registry says of a child: that it came to be, or that it is gone.
+    /// Doing it twice changes nothing.
+    pub(crate) async fn tell_parent(&self, child: ObjectRow) -> Result<(), Fault> {
+        match child.parent.clone() {
+            // The root's file is the registry.
+            Some(parent) if parent != *self.default_namespace() => self.tell(&parent, child).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn remember(&self, row: &ObjectRow) {
         let entry = Entry { id: row.id, parent: row.parent.clone() };
-        self.inner.registry.remember(row.namespace.clone(), Some(entry));
+        self.inner.registry.remember(row.namespace.clone(), Known::Object(entry));
     }
 
     /// Whether a caller's key is one of this object or of one above it. Who has no key is the host's own user.

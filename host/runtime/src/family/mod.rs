@@ -5,13 +5,13 @@
 //! durability `do`: it is noted as running, then the registry changes, and that is the point of no return; then the
 //! other files change, and the action is completed. What a stop of the host left running is finished when the object
 //! is next opened if the registry has it, and has failed otherwise.
-
 //!
 //! Layout: here what is told, `change` what changes it, `operation` what goes on after a stop of the host.
 
 use crate::Caller;
 use crate::node::Node;
 use crate::object::{Object, fault_of};
+use crate::registry::Known;
 use types::{Fault, Namespace, ObjectRelation, ObjectRow, Timestamp};
 
 mod change;
@@ -42,7 +42,10 @@ pub struct SelfShown {
 impl Node {
     /// Whose child an object is; None for the root.
     pub(crate) async fn parent_of(&self, namespace: &Namespace) -> Result<Option<Namespace>, Fault> {
-        Ok(self.entry(namespace).await?.and_then(|entry| entry.parent))
+        match self.known(namespace).await? {
+            Known::Object(entry) => Ok(entry.parent),
+            Known::Nothing | Known::Destroyed(_) => Ok(None),
+        }
     }
 
     /// What is registered under a namespace; nothing for the root, which registers itself nowhere.
@@ -54,7 +57,7 @@ impl Node {
 }
 
 impl Object {
-    fn is_root(&self) -> bool {
+    pub(crate) fn is_root(&self) -> bool {
         self.namespace() == self.node.default_namespace()
     }
 

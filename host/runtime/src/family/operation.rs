@@ -15,7 +15,7 @@ pub(crate) fn is_operation(action: &ActionRow) -> bool {
 
 /// Finishes, beside whatever it is opened for, what a stop of the host interrupted in an object.
 pub(crate) fn go_on(object: &Object) {
-    if object.inner.interrupted.is_empty() || object.inner.family.initialized() {
+    if object.inner.family.initialized() || !object.inner.interrupted.iter().any(is_operation) {
         return;
     }
     let object = object.clone();
@@ -30,7 +30,7 @@ impl Object {
     /// Finishes what a stop of the host interrupted; nobody sees the family before.
     pub(super) async fn finish_interrupted(&self) -> Result<(), Fault> {
         let finish = || async {
-            for action in &self.inner.interrupted {
+            for action in self.inner.interrupted.iter().filter(|action| is_operation(action)) {
                 self.go_on_with(action).await?;
             }
             Ok(())

@@ -1,7 +1,7 @@
 //! One more version of a thing, with all that comes with it: its action, its event, what a search finds it by, the
 //! values it holds that no other may.
 
-use super::nouns::NounEntry;
+use super::nouns::{NounEntry, Nouns};
 use crate::Caller;
 use crate::commit::{NewEvent, write_event};
 use crate::object::fault_of;
@@ -182,6 +182,32 @@ impl Scene {
         let message = format!("{key} is not on the branch {name}, which was made for a list of things");
         Err(Fault::conflict("NOT_ON_BRANCH", message))
     }
+}
+
+/// A version as another object has it becomes the next one here (fork, promote). What was done with it is told there:
+/// no action and no event of this object speaks of it.
+pub(crate) fn copy(turn: &mut Turn<'_>, nouns: &Nouns, row: &ThingRow, action: Id) -> Result<(), Fault> {
+    let fault = |e: store::Error| fault_of(&e);
+    let noun = nouns.entry(turn, &Line::main(), &row.key.noun)?;
+    let before = turn.newest(&Line::main(), &row.key).map_err(fault)?;
+    let born = before.as_ref().map_or_else(|| row.born(), ThingRow::born);
+    let copied = ThingRow {
+        version: turn.next_version(),
+        branch: None,
+        created_at: turn.at(),
+        action,
+        born: Some(born),
+        ..row.clone()
+    };
+    let content = super::read::content_of(row);
+    let next = Next { key: &row.key, before: before.as_ref(), content, deleted: row.deleted, noun: noun.as_deref() };
+    super::uniques::hold_uniques(None, turn, &next)?;
+    let version = copied.version;
+    turn.write(Row::Thing(copied)).map_err(fault)?;
+    if !row.deleted && !PLATFORM_NOUNS.contains(&row.key.noun.as_str()) {
+        turn.write(Row::Search { version, text: search_text(&next) }).map_err(fault)?;
+    }
+    Ok(())
 }
 
 fn serialize(key: &ThingKey, content: &Content) -> Result<Json, Fault> {

@@ -2,7 +2,7 @@
 
 use super::append::PLATFORM_NOUNS;
 use super::nouns::{Nouns, is_known_on, written_nouns};
-use super::view::View;
+use super::view::{View, archived_fault};
 use super::{Shown, fields_fault};
 use crate::Caller;
 use crate::object::{Object, fault_of};
@@ -140,6 +140,12 @@ impl Object {
         self.look(|store| versions_on(store, key, view, before, limit)).await
     }
 
+    /// The version from which on the history of a thing is whole, for `DO-History-Floor`; None: nothing was archived.
+    pub async fn history_floor(&self, caller: &Caller, key: &ThingKey, view: &View) -> Result<Option<u64>, Fault> {
+        caller.may(key.noun.as_str(), "read")?;
+        self.look(|store| store.history_floor(&view.line(store)?, key).map_err(|e| fault_of(&e))).await
+    }
+
     /// The operations (RFC 6902) that make one state of a thing into another. A state in which it is absent is refused.
     pub async fn diff(&self, caller: &Caller, key: &ThingKey, from: &View, to: &View) -> Result<Vec<diff::Op>, Fault> {
         caller.may(key.noun.as_str(), "read")?;
@@ -164,6 +170,11 @@ pub(crate) fn list_on(
     let line = view.line(reader)?;
     if !is_known_on(reader, &line, &wanted.noun)? && nouns.entry(reader, &line, &wanted.noun)?.is_none() {
         return Err(Fault::not_found("NOUN_NOT_FOUND", format!("there is no noun {}", wanted.noun)));
+    }
+    if !line.is_newest()
+        && let Some(gone) = reader.lacks_some(&line, &wanted.noun).map_err(|e| fault_of(&e))?
+    {
+        return Err(archived_fault(&gone));
     }
     let page = reader.things(&line, &list).map_err(|e| fault_of(&e))?;
     let total = match reader.count_things(&line, &list) {

@@ -9,7 +9,7 @@ use model::noun::{NounDef, Schema};
 use serde_json::Value;
 use std::collections::HashMap;
 use store::{Deleted, ThingList, Turn};
-use types::{Fault, Noun, Row, ThingId, ThingKey, ThingRow, UniqueRow};
+use types::{BranchName, Fault, Noun, Row, ThingId, ThingKey, ThingRow, UniqueRow};
 
 /// Things that are looked at when a field becomes unique.
 const INDEXED_MAX: usize = 100_000;
@@ -27,29 +27,8 @@ fn fields(noun: Option<&NounEntry>) -> &[String] {
 }
 
 impl Scene {
-    /// Gives back the values the thing held, takes those it holds now.
     pub(super) fn hold_uniques(&self, turn: &mut Turn<'_>, next: &Next<'_>) -> Result<(), Fault> {
-        if fields(next.noun).is_empty() {
-            return Ok(());
-        }
-        // What it held where the branch began stays held there; on the branch it is looked at when somebody wants it.
-        let before = next.before.filter(|row| !row.deleted && row.branch == self.branch);
-        let old = before.map(content_of);
-        let version = turn.next_version();
-        for field in fields(next.noun) {
-            let had = old.as_ref().and_then(|content| value_at(content, field));
-            let wanted = if next.deleted { None } else { value_at(&next.content, field) };
-            if had == wanted {
-                continue;
-            }
-            for (value, held) in [(had, false), (wanted, true)] {
-                let Some(value) = value else { continue };
-                let (branch, noun, field) = (self.branch.clone(), next.key.noun.clone(), field.clone());
-                let row = UniqueRow { branch, noun, field, value, id: next.key.id.clone(), version, held };
-                turn.write(Row::Unique(row)).map_err(|e| fault_of(&e))?;
-            }
-        }
-        Ok(())
+        hold_uniques(self.branch.as_ref(), turn, next)
     }
 
     /// # Errors
@@ -135,6 +114,31 @@ impl Scene {
         }
         Ok(())
     }
+}
+
+/// Gives back the values the thing held, takes those it holds now.
+pub(super) fn hold_uniques(branch: Option<&BranchName>, turn: &mut Turn<'_>, next: &Next<'_>) -> Result<(), Fault> {
+    if fields(next.noun).is_empty() {
+        return Ok(());
+    }
+    // What it held where the branch began stays held there; on the branch it is looked at when somebody wants it.
+    let before = next.before.filter(|row| !row.deleted && row.branch.as_ref() == branch);
+    let old = before.map(content_of);
+    let version = turn.next_version();
+    for field in fields(next.noun) {
+        let had = old.as_ref().and_then(|content| value_at(content, field));
+        let wanted = if next.deleted { None } else { value_at(&next.content, field) };
+        if had == wanted {
+            continue;
+        }
+        for (value, held) in [(had, false), (wanted, true)] {
+            let Some(value) = value else { continue };
+            let (branch, noun, field) = (branch.cloned(), next.key.noun.clone(), field.clone());
+            let row = UniqueRow { branch, noun, field, value, id: next.key.id.clone(), version, held };
+            turn.write(Row::Unique(row)).map_err(|e| fault_of(&e))?;
+        }
+    }
+    Ok(())
 }
 
 fn taken(noun: &Noun, field: &str, value: &str, holder: &ThingId) -> Fault {

@@ -61,17 +61,34 @@ impl View {
         match &self.at {
             Ref::Version(version) => {
                 let row = reader.version(*version).map_err(fault)?.filter(|row| row.key == *key);
-                live(row.ok_or_else(|| self.unknown(key))?)
+                match row {
+                    Some(row) => live(row),
+                    None => {
+                        let archived = reader.archived(*version).map_err(fault)?.filter(|gone| gone.key == *key);
+                        Err(archived.map_or_else(|| self.unknown(key), |gone| archived_fault(&gone)))
+                    }
+                }
             }
             Ref::Back(branch, back) => {
                 let line = match branch {
                     None => checked_out(reader, &self.checkout)?,
                     Some(branch) => line_of(reader, branch.as_ref())?,
                 };
-                live(reader.back(&line, key, *back).map_err(fault)?.ok_or_else(|| self.unknown(key))?)
+                if let Some(row) = reader.back(&line, key, *back).map_err(fault)? {
+                    return live(row);
+                }
+                let number = reader.back_number(&line, key, *back).map_err(fault)?;
+                let archived = number.map(|number| reader.archived(number)).transpose().map_err(fault)?.flatten();
+                Err(archived.map_or_else(|| self.unknown(key), |gone| archived_fault(&gone)))
             }
             Ref::Head | Ref::Branch(_) | Ref::At(_) => {
-                let row = reader.newest(&self.line(reader)?, key).map_err(fault)?;
+                let line = self.line(reader)?;
+                if !line.is_newest()
+                    && let Some(gone) = reader.newest_archived(&line, key).map_err(fault)?
+                {
+                    return Err(archived_fault(&gone));
+                }
+                let row = reader.newest(&line, key).map_err(fault)?;
                 row.filter(|row| !row.deleted).ok_or_else(|| self.unknown(key))
             }
         }
@@ -87,6 +104,18 @@ impl View {
         };
         Fault::not_found("NOT_FOUND", format!("there is no {key}{at}"))
     }
+}
+
+/// It was there, and an archive has it now (spec LIF-4).
+pub(crate) fn archived_fault(gone: &store::Archived) -> Fault {
+    let (key, version) = (&gone.key, gone.version);
+    let archive = gone.archive.map(|id| id.to_string());
+    let message = match &archive {
+        Some(id) => format!("{key}@v{version} was archived; restore the archive {id} to see it again"),
+        None => format!("{key}@v{version} was removed when its history was compacted, and no archive was made"),
+    };
+    let details = serde_json::json!({ "version": version, "archive": archive });
+    Fault::new(FaultKind::Gone, "GONE", message).with_details(&details)
 }
 
 fn live(row: ThingRow) -> Result<ThingRow, Fault> {

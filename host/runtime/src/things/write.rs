@@ -16,7 +16,7 @@ use types::{ActionRow, BranchName, Fault, FaultKind, Hash, Id, Json, Noun, Thing
 /// Writes in one request.
 const BATCH_MAX: usize = 1_000;
 /// How long an idempotency key is remembered (spec VER-24).
-const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 /// As much of a route's hash as tells the routes of one caller apart.
 const ROUTE_CHARS: usize = 16;
 /// An idempotency key as the caller sent it.
@@ -80,6 +80,31 @@ pub struct Idempotency {
     pub route: Hash,
     /// What tells one use of the key from another: the body.
     pub fingerprint: Hash,
+}
+
+impl Idempotency {
+    /// A key of a request to this route (its method, its path) with this body.
+    pub fn of(key: String, route: &[&str], body: &str) -> Self {
+        let hash = |parts: &[&str]| {
+            let mut hasher = blake3::Hasher::new();
+            for part in parts {
+                hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+            }
+            Hash::from_bytes(*hasher.finalize().as_bytes())
+        };
+        Self { key, route: hash(route), fingerprint: hash(&[body]) }
+    }
+
+    /// The key as it is kept, so that nobody meets another's.
+    pub(crate) fn kept_for(&self, caller: &Caller) -> Result<String, Fault> {
+        let key = &self.key;
+        if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX {
+            let message = format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
+            return Err(Fault::invalid("IDEMPOTENCY_KEY_INVALID", message));
+        }
+        let route: String = self.route.to_string().chars().take(ROUTE_CHARS).collect();
+        Ok(format!("{} {route} {key}", caller.identity.actor))
+    }
 }
 
 /// One write.
@@ -537,16 +562,10 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The key as it is kept: nobody meets another's.
+    /// The key as it is kept, and what tells one request from another.
     fn remember_by(&self, idempotency: &Idempotency) -> Result<(String, Json), Fault> {
-        let key = &idempotency.key;
-        if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX {
-            let message = format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
-            return Err(Fault::invalid("IDEMPOTENCY_KEY_INVALID", message));
-        }
         let options = serde_json::json!({ "request": idempotency.fingerprint.to_string() });
-        let route: String = idempotency.route.to_string().chars().take(ROUTE_CHARS).collect();
-        Ok((format!("{} {route} {key}", self.scene.caller.identity.actor), Json::from_value(&options)))
+        Ok((idempotency.kept_for(&self.scene.caller)?, Json::from_value(&options)))
     }
 
     /// What an earlier request with the same key did.

@@ -23,7 +23,7 @@ pub struct ActionFilter {
     pub limit: u32,
 }
 
-const COLUMNS: &str = "id, verb, actor, target, input, output, options, durability, status, error, attempts, \
+pub(super) const COLUMNS: &str = "id, verb, actor, target, input, output, options, durability, status, error, attempts, \
                        idempotencyKey, requestId, parentId, createdAt, startedAt, completedAt, durationUs";
 
 impl Reader {
@@ -94,7 +94,7 @@ fn first_id_at(millis: u64) -> Id {
     Id::from_u128(u128::from(millis) << 80)
 }
 
-fn read(row: &Row<'_>) -> Result<ActionRow, Error> {
+pub(super) fn read(row: &Row<'_>) -> Result<ActionRow, Error> {
     Ok(ActionRow {
         id: column::id(row, 0)?,
         verb: row.get(1)?,

@@ -17,6 +17,8 @@ pub struct EventFilter {
     pub limit: u32,
 }
 
+pub(super) const COLUMNS: &str = "sequence, id, verb, source, data, actionId, createdAt";
+
 impl Reader {
     /// Events, oldest first.
     pub fn events(&self, filter: &EventFilter) -> Result<Page<EventRow, u64>, Error> {
@@ -26,9 +28,11 @@ impl Reader {
         let after = filter.after.min(last);
         let end = last.min(after.saturating_add(u64::from(SCAN_MAX)));
         let items = self.list(
-            "SELECT sequence, id, verb, source, data, actionId, createdAt FROM events
+            &format!(
+                "SELECT {COLUMNS} FROM events
              WHERE sequence > ?1 AND sequence <= ?2 AND (?3 IS NULL OR verb = ?3) AND (?4 IS NULL OR source = ?4)
-             ORDER BY sequence LIMIT ?5",
+             ORDER BY sequence LIMIT ?5"
+            ),
             &[&int(after), &int(end), &filter.verb, &filter.source, &limit],
             read,
         )?;
@@ -37,7 +41,7 @@ impl Reader {
     }
 }
 
-fn read(row: &Row<'_>) -> Result<EventRow, Error> {
+pub(super) fn read(row: &Row<'_>) -> Result<EventRow, Error> {
     Ok(EventRow {
         sequence: column::number(row, 0)?,
         id: column::id(row, 1)?,

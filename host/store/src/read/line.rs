@@ -52,6 +52,11 @@ impl Line {
         self
     }
 
+    /// The branches it is made of, its own first; None is main.
+    pub fn branches(&self) -> impl Iterator<Item = Option<&BranchName>> {
+        self.spans.iter().map(|span| span.branch.as_ref())
+    }
+
     /// Whether it shows the newest versions of its branch.
     pub fn is_newest(&self) -> bool {
         self.spans[0].through == u64::MAX

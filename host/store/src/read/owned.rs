@@ -4,7 +4,7 @@ use super::{Page, Reader, column, limited, page};
 use crate::Error;
 use crate::rows::Blob;
 use rusqlite::Row;
-use types::{Hash, Id, KeyRow, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Scopes};
+use types::{Hash, Id, KeyRow, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Scopes, Timestamp};
 
 const OBJECT: &str = "ns, id, class, relation, parent, createdAt, deleted, region, \"primary\", shardKey, shardIndex";
 /// Rows that are looked at to count some of them.
@@ -31,6 +31,38 @@ impl Reader {
                    WHERE relation = 'child' AND parent = ?1 AND deleted = 0";
         let count = self.first(sql, &[&parent.as_str(), &COUNTED_MAX], |row| column::number(row, 0))?;
         Ok(count.unwrap_or(0))
+    }
+
+    /// Since when the name of a destroyed object rests.
+    pub fn destroyed_at(&self, namespace: &Namespace) -> Result<Option<Timestamp>, Error> {
+        let sql = "SELECT destroyedAt FROM objects WHERE ns = ?1";
+        Ok(self.first(sql, &[&namespace.as_str()], |row| column::optional_time(row, 0))?.flatten())
+    }
+
+    /// Which state of which object it was made of, or made from this one; `https://a.b@v7`.
+    pub fn forked_from(&self, namespace: &Namespace) -> Result<Option<String>, Error> {
+        let sql = "SELECT forkedFrom FROM objects WHERE ns = ?1";
+        Ok(self.first(sql, &[&namespace.as_str()], |row| Ok(row.get(0)?))?.flatten())
+    }
+
+    /// Whether an object of the registry stands below this one.
+    pub fn has_objects_below(&self, parent: &Namespace) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM objects WHERE parent = ?1 AND deleted = 0 LIMIT 1";
+        Ok(self.first(sql, &[&parent.as_str()], |_| Ok(()))?.is_some())
+    }
+
+    /// Objects that are kept in a location that was named; go on after `after`.
+    pub fn objects_elsewhere(
+        &self,
+        after: Option<&Namespace>,
+        limit: u32,
+    ) -> Result<Page<ObjectRow, Namespace>, Error> {
+        let limit = limited(limit);
+        let sql = format!(
+            "SELECT {OBJECT} FROM objects WHERE ns > ?1 AND region IS NOT NULL AND deleted = 0 ORDER BY ns LIMIT ?2"
+        );
+        let after = after.map_or("", Namespace::as_str);
+        Ok(page(self.list(&sql, &[&after, &(limit + 1)], read_object)?, limit, |o| o.namespace.clone()))
     }
 
     pub fn key(&self, id: Id) -> Result<Option<KeyRow>, Error> {

@@ -42,10 +42,16 @@ impl Reader {
         self.first(&sql, &[&noun, &id, &branch, &int(span.after), &through(span.through)], read)
     }
 
-    /// So many versions before the newest; 0 is the newest. Delete markers count (spec ID-11).
+    /// So many versions before the newest; 0 is the newest. Delete markers count (spec ID-11), archived versions count
+    /// and are not found.
     pub fn back(&self, line: &Line, key: &ThingKey, back: u64) -> Result<Option<ThingRow>, Error> {
-        let Ok(mut back) = i64::try_from(back) else { return Ok(None) };
         let (noun, id) = (key.noun.as_str(), key.id.as_str());
+        let sql = "SELECT 1 FROM archived WHERE type = ?1 AND id = ?2 LIMIT 1";
+        if self.first(sql, &[&noun, &id], |_| Ok(()))?.is_some() {
+            let number = self.back_number(line, key, back)?;
+            return Ok(number.map(|number| self.version(number)).transpose()?.flatten());
+        }
+        let Ok(mut back) = i64::try_from(back) else { return Ok(None) };
         for span in &line.spans {
             let branch = span.branch.as_ref().map(BranchName::as_str);
             let place: [&dyn ToSql; 5] = [&noun, &id, &branch, &int(span.after), &through(span.through)];
@@ -139,6 +145,32 @@ impl Reader {
     pub fn tallies(&self) -> Result<Vec<(Noun, u64)>, Error> {
         self.list("SELECT type, live FROM tallies ORDER BY type", &[], |row| {
             Ok((column::parsed(row, 0, "type", |text: String| Noun::parse(&text).ok())?, column::number(row, 1)?))
+        })
+    }
+
+    /// Every noun that a branch ever had a thing of, by name; None is main.
+    pub fn nouns_on(&self, branch: Option<&BranchName>) -> Result<Vec<Noun>, Error> {
+        // One seek a noun, however many things it has.
+        let sql = "SELECT min(type) FROM heads WHERE branch = ?1 AND type > ?2";
+        let mut found: Vec<Noun> = Vec::new();
+        loop {
+            let after = found.last().map_or("", Noun::as_str);
+            let next = self.first(sql, &[&branch_key(branch), &after], |row| {
+                column::optional(row, 0, "type", |text: String| Noun::parse(&text).ok())
+            })?;
+            match next.flatten() {
+                Some(noun) => found.push(noun),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// The numbers of a thing's versions on main after one, in order.
+    pub fn version_numbers(&self, of: &ThingKey, after: u64, limit: u32) -> Result<Vec<u64>, Error> {
+        let sql = "SELECT version FROM things WHERE type = ?1 AND id = ?2 AND branch IS NULL AND version > ?3
+                   ORDER BY version LIMIT ?4";
+        self.list(sql, &[&of.noun.as_str(), &of.id.as_str(), &int(after), &limited(limit)], |row| {
+            column::number(row, 0)
         })
     }
 

@@ -6,14 +6,15 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use types::{BranchName, BranchRow, MergeRow, ThingRow, UniqueRow};
 
 /// The noun whose things are edges between others.
-const RELATIONSHIP: &str = "Relationship";
+pub(super) const RELATIONSHIP: &str = "Relationship";
 
 /// How main is written where NULL cannot stand.
 pub(crate) fn branch_key(branch: Option<&BranchName>) -> &str {
     branch.map_or("", BranchName::as_str)
 }
 
-pub(crate) fn insert(connection: &Connection, t: &ThingRow) -> Result<(), Error> {
+/// The version itself, without what is derived from it.
+pub(super) fn insert_version(connection: &Connection, t: &ThingRow) -> Result<(), Error> {
     run(
         connection,
         "INSERT INTO things (version, type, id, branch, name, data, deleted, createdAt, actionId, actor, bornAt, bornBy)
@@ -32,7 +33,11 @@ pub(crate) fn insert(connection: &Connection, t: &ThingRow) -> Result<(), Error>
             t.born.as_ref().map(|b| millis(b.at)),
             t.born.as_ref().map(|b| b.by.as_str()),
         ],
-    )?;
+    )
+}
+
+pub(crate) fn insert(connection: &Connection, t: &ThingRow) -> Result<(), Error> {
+    insert_version(connection, t)?;
     let (noun, id) = (t.key.noun.as_str(), t.key.id.as_str());
     let branch = branch_key(t.branch.as_ref());
     let before: Option<(i64, bool)> = connection
@@ -74,7 +79,7 @@ pub(crate) fn insert(connection: &Connection, t: &ThingRow) -> Result<(), Error>
 }
 
 /// An edge's ends are the same in all of its versions: its id is made of them.
-fn insert_edge(connection: &Connection, t: &ThingRow) -> Result<(), Error> {
+pub(super) fn insert_edge(connection: &Connection, t: &ThingRow) -> Result<(), Error> {
     run(
         connection,
         "INSERT INTO edges (id, verb, source, target) VALUES (?1, ?2 ->> 'verb', ?2 ->> 'from', ?2 ->> 'to')

@@ -178,7 +178,7 @@ fn write_some(turn: &mut store::Turn<'_>, random: &mut Random, when: Timestamp) 
 /// Everything that a file says, but for `records`, which is about the log.
 pub fn dump(path: &Path) -> BTreeMap<String, Vec<Vec<Value>>> {
     let connection = Connection::open(path).unwrap();
-    let tables = ["meta", "things", "actions", "events", "logs", "objects", "keys", "secrets"];
+    let tables = ["meta", "things", "actions", "events", "logs", "objects", "keys", "secrets", "heads", "archived"];
     let rows = |table: &str| {
         let order = if table == "things" { "version" } else { "1" };
         let mut statement = connection.prepare(&format!("SELECT * FROM {table} ORDER BY {order}")).unwrap();

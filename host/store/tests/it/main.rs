@@ -2,6 +2,7 @@
 //! the commit log together: `process` (the process dies), `power` (what was not synced is gone), `damage` (a disk that
 //! lies).
 
+mod archive;
 mod common;
 mod damage;
 mod power;

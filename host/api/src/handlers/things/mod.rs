@@ -33,7 +33,7 @@ use model::patch::Patch;
 use runtime::{Caller, Expect, Idempotency, Op, PatchOf, Shown, View, Write};
 use serde_json::Value;
 use shape::Shape;
-use types::{Fault, Hash, Ref, ThingKey};
+use types::{Fault, Ref, ThingKey};
 use views::ThingView;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -301,14 +301,6 @@ fn idempotency(parts: &Parts, text: &str, index: Option<usize>) -> Result<Option
         .ok_or_else(|| Problem::bad_request(format!("Idempotency-Key must be 1 to {max} ASCII characters")))?
         .to_owned();
     let path = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
-    let hash = |parts: &[&str]| {
-        let mut hasher = blake3::Hasher::new();
-        for part in parts {
-            hasher.update(part.as_bytes()).update(b"\n");
-        }
-        Hash::from_bytes(*hasher.finalize().as_bytes())
-    };
     let index = index.map_or_else(String::new, |index| index.to_string());
-    let route = hash(&[parts.method.as_str(), path, &index]);
-    Ok(Some(Idempotency { key, route, fingerprint: hash(&[text]) }))
+    Ok(Some(Idempotency::of(key, &[parts.method.as_str(), path, &index], text)))
 }

@@ -1,0 +1,123 @@
+//! Moves between folders, under a writer.
+
+use super::*;
+use org_ai_runtime::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use types::FaultKind;
+
+async fn open_two(dir: &Path, point: &str) -> anyhow::Result<TestNode> {
+    let point = point.to_owned();
+    TestNode::open_with(&dir.join("data"), ScriptedExecutor::new(), |config| {
+        config.locations.push(Location { name: "ORD".into(), dir: dir.join("chicago") });
+        config.faults = Faults::between(point, 1, u64::MAX, || Err(std::io::Error::other("stopped here")));
+    })
+    .await
+}
+
+fn move_to(location: &str) -> Lifecycle {
+    Lifecycle::Move { location: location.into() }
+}
+
+fn files(dir: &Path) -> usize {
+    let folders = std::fs::read_dir(dir.join("objects")).into_iter().flatten().flatten();
+    let names = folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten().flatten());
+    names.filter(|entry| entry.path().extension().is_some_and(|e| e == "sqlite")).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_moves_under_a_writer_and_nothing_is_lost() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let test = Arc::new(open_two(dir.path(), "").await?);
+    let crm = crm(&test).await?;
+    put(&test, &crm, &View::default(), "Note/0", json!({ "n": 0 })).await?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let (test, crm, stop) = (test.clone(), crm.clone(), stop.clone());
+            tokio::spawn(async move {
+                let mut written = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let thing = format!("Note/{writer}-{}", written.len());
+                    written.push(put(&test, &crm, &View::default(), &thing, json!({ "n": writer })).await?);
+                }
+                anyhow::Ok(written)
+            })
+        })
+        .collect();
+    for place in ["ord", "LOCAL", "ORD"] {
+        let result = done(&test, &crm, move_to(place)).await?;
+        assert!(result["location"].as_str().is_some_and(|l| l.eq_ignore_ascii_case(place)), "{result}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut versions = vec![1];
+    for writer in writers {
+        versions.extend(writer.await??);
+    }
+    versions.sort_unstable();
+    assert_eq!(versions, (1..=versions.len() as u64).collect::<Vec<_>>(), "no version is lost or twice");
+    assert!(versions.len() > 4, "they wrote");
+    let same = begin(&test, &crm, move_to("Ord")).await?.expect_err("it is there");
+    assert_eq!((same.kind, same.code.as_str()), (FaultKind::Conflict, "SAME_LOCATION"));
+    let unknown = begin(&test, &crm, move_to("xyz")).await?.expect_err("nowhere");
+    assert_eq!(unknown.details.expect("a list").to_value(), json!({ "locations": ["local", "ORD"] }));
+    assert_eq!(files(&dir.path().join("chicago")), 1);
+    assert_eq!(files(&dir.path().join("data")), 2, "the root, and what the object left behind");
+    drop(crm);
+    close(Arc::into_inner(test).expect("the writers have ended")).await;
+
+    let test = open_two(dir.path(), "").await?;
+    let crm = super::crm(&test).await?;
+    assert_eq!(n_at(&test, &crm, "Note/0-0", "").await?, Ok(json!(0)));
+    let next = put(&test, &crm, &View::default(), "Note/next", json!({})).await?;
+    assert_eq!(next, versions.len() as u64 + 1);
+    let filter = store::EventFilter { limit: 1000, ..Default::default() };
+    let events = crm.events(&test.caller(&["*.*"])?, &filter).await?.items;
+    let sequences: Vec<_> = events.into_iter().map(|event| event.sequence).collect();
+    assert_eq!(sequences, (1..=sequences.len() as u64).collect::<Vec<_>>());
+    test.clock.advance(Duration::from_secs(25 * 3600));
+    let swept = tokio::time::timeout(Duration::from_secs(20), async {
+        while files(&dir.path().join("data")) > 1 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    swept.await.expect("what was left behind goes after a day");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_another_location_nothing_moves() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let test = open(dir.path()).await?;
+    let crm = crm(&test).await?;
+    assert_eq!(begin(&test, &crm, move_to("ORD")).await?.expect_err("one location").code, "NOT_IMPLEMENTED");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_at_any_point_of_a_move_leaves_the_object_whole_and_it_finishes() -> anyhow::Result<()> {
+    for point in ["move.begun", "move.copied", "move.flipped", "move.swapped", "lifecycle.completing"] {
+        let dir = tempfile::tempdir()?;
+        let test = open_two(dir.path(), point).await?;
+        let object = crm(&test).await?;
+        for n in 1..=20 {
+            put(&test, &object, &View::default(), "Note/a", json!({ "n": n })).await?;
+        }
+        let mut begun = begin(&test, &object, move_to("ORD")).await??;
+        tokio::time::timeout(Duration::from_secs(20), begun.stopped()).await?;
+        drop((begun, object));
+        close(test).await;
+
+        let test = open_two(dir.path(), "").await?;
+        let object = crm(&test).await?;
+        let row = settled(&test, &object, "move").await?;
+        assert_eq!(row.status, ActionStatus::Completed, "{point}: {:?}", row.error);
+        assert_eq!(n_at(&test, &object, "Note/a", "").await?, Ok(json!(20)), "{point}");
+        assert_eq!(put(&test, &object, &View::default(), "Note/a", json!({ "n": 21 })).await?, 21, "{point}");
+        assert_eq!(files(&dir.path().join("chicago")), 1, "{point}");
+        let same = begin(&test, &object, move_to("ORD")).await?.expect_err("it is there");
+        assert_eq!(same.code, "SAME_LOCATION", "{point}");
+    }
+    Ok(())
+}
