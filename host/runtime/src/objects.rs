@@ -16,6 +16,8 @@ use types::{
 
 /// The longest a shutdown spends on checkpoints; what is left is recovered from the log at the next start.
 const SHUTDOWN_CHECKPOINTS: Duration = Duration::from_secs(10);
+/// How long a checkpoint waits for an open turn to end.
+const CHECKPOINT_WAIT_MAX: Duration = Duration::from_millis(250);
 /// How long recovery waits for the log to take records it lacked.
 const RECOVERY_WAIT: Duration = Duration::from_secs(30);
 
@@ -246,8 +248,15 @@ pub(crate) async fn checkpoint_all(node: &Node) {
                 continue;
             }
         };
+        // No checkpoint goes through an open turn. An object that is not free now is looked at again soon.
+        let Some(held) = object.hold(CHECKPOINT_WAIT_MAX).await else { continue };
         let node = node.clone();
-        let result = tokio::task::spawn_blocking(move || checkpoint(&node.inner, &object.inner)).await;
+        let written = tokio::task::spawn_blocking(move || {
+            let written = checkpoint(&node.inner, &object.inner);
+            drop(held);
+            written
+        });
+        let result = written.await;
         if let Ok(Err(error)) = result {
             tracing::warn!(%id, %error, "an object cannot be checkpointed");
         }

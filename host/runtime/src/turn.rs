@@ -11,6 +11,7 @@ use crate::object::{Inner, Object, fault_of, retired};
 use commit_log::Outcome;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use store::{Suspended, Turn};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, oneshot};
 use types::{Fault, FaultKind};
@@ -30,6 +31,14 @@ pub(crate) struct Gate {
 pub(crate) type Entry = OwnedMutexGuard<()>;
 
 impl Gate {
+    /// In the order of asking.
+    async fn enter(&self, call_committer: impl Fn()) -> Entry {
+        let mut waiting = Waiting { gate: self, call_committer, is_over: false };
+        let entry = self.turns.clone().lock_owned().await;
+        waiting.is_over = true;
+        entry
+    }
+
     /// For the committer, which never waits: None, and it is scheduled again when the turn is over.
     pub(crate) fn enter_now(&self) -> Option<Entry> {
         if let Some(handed) = lock(&self.handed).take() {
@@ -62,7 +71,7 @@ impl Gate {
     }
 }
 
-/// The gate, kept by somebody who writes nothing through it. Dropped, the next one enters.
+/// The gate, kept by somebody who has no turn. Dropped, the next one enters.
 pub(crate) struct Held {
     object: Object,
     entry: Option<Entry>,
@@ -76,15 +85,18 @@ impl Drop for Held {
     }
 }
 
-/// Somebody who waits at the gate. It may be given to him when he has gone already, and the committer have found it
+/// Somebody who waits at the gate. It may be given to him when he is gone already, and the committer have found it
 /// taken meanwhile: nobody else would call it.
-struct Waiting<'a>(Option<&'a Object>);
+struct Waiting<'a, F: Fn()> {
+    gate: &'a Gate,
+    call_committer: F,
+    is_over: bool,
+}
 
-impl Drop for Waiting<'_> {
+impl<F: Fn()> Drop for Waiting<'_, F> {
     fn drop(&mut self) {
-        let Some(object) = self.0.take() else { return };
-        if object.inner.gate.parked.swap(false, Ordering::SeqCst) {
-            object.node.inner.committers.call(&object.inner);
+        if !self.is_over && self.gate.parked.swap(false, Ordering::SeqCst) {
+            (self.call_committer)();
         }
     }
 }
@@ -92,25 +104,27 @@ impl Drop for Waiting<'_> {
 impl Object {
     /// Takes the gate, in the order of asking.
     async fn enter(&self) -> Entry {
-        let mut waiting = Waiting(Some(self));
-        let entry = self.inner.gate.turns.clone().lock_owned().await;
-        waiting.0 = None;
-        entry
+        self.inner.gate.enter(|| self.call_committer()).await
     }
 
     fn leave(&self, entry: Entry) {
-        let (committers, inner) = (&self.node.inner.committers, &self.inner);
-        inner.gate.leave(entry, || committers.call(inner));
+        self.inner.gate.leave(entry, || self.call_committer());
     }
 
-    /// Keeps all writers out, guests' turns among them, until the answer is dropped.
-    pub(crate) async fn hold(&self) -> Held {
-        Held { entry: Some(self.enter().await), object: self.clone() }
+    fn call_committer(&self) {
+        self.node.inner.committers.call(&self.inner);
+    }
+
+    /// Keeps all writers out, guests' turns among them, until the answer is dropped. None: they were not out in time.
+    pub(crate) async fn hold(&self, wait_max: Duration) -> Option<Held> {
+        let entry = tokio::time::timeout(wait_max, self.enter()).await.ok()?;
+        Some(Held { entry: Some(entry), object: self.clone() })
     }
 
     /// Waits until the turn that is open now is over.
     pub(crate) async fn turn_passed(&self) {
-        drop(self.hold().await);
+        let entry = self.enter().await;
+        self.leave(entry);
     }
 }
 
@@ -258,4 +272,42 @@ fn rolled_back() -> Fault {
         "TURN_ROLLED_BACK",
         "the object's file failed earlier in this turn, and what the turn wrote was taken back",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt as _;
+    use std::cell::Cell;
+
+    /// Somebody who waits is given the gate; before he notices, the committer finds it taken.
+    async fn given_unnoticed<F: Future<Output = Entry>>(gate: &Gate, waiting: &mut std::pin::Pin<&mut F>) {
+        let first = gate.enter(|| ()).await;
+        assert!(waiting.as_mut().now_or_never().is_none(), "it is taken");
+        gate.leave(first, || panic!("nobody is parked yet"));
+        assert!(gate.enter_now().is_none(), "it is the other's");
+    }
+
+    #[tokio::test]
+    async fn the_committer_is_called_by_who_only_waited() {
+        let (gate, calls) = (Gate::default(), Cell::new(0));
+        let call = || calls.set(calls.get() + 1);
+        let mut waiting = std::pin::pin!(gate.enter(call));
+        given_unnoticed(&gate, &mut waiting).await;
+        let entry = waiting.await;
+        gate.leave(entry, call);
+        assert_eq!(calls.get(), 1);
+        assert!(gate.enter_now().is_some());
+    }
+
+    #[tokio::test]
+    async fn the_committer_is_called_when_who_waited_gives_up() {
+        let (gate, calls) = (Gate::default(), Cell::new(0));
+        {
+            let mut waiting = std::pin::pin!(gate.enter(|| calls.set(calls.get() + 1)));
+            given_unnoticed(&gate, &mut waiting).await;
+        }
+        assert_eq!(calls.get(), 1);
+        assert!(gate.enter_now().is_some());
+    }
 }

@@ -87,6 +87,8 @@ fn failed(error: &io::Error) -> Stop {
 /// The other file, open, and as new as the log was a moment ago.
 async fn copy(job: &Job, old: PathBuf, new: PathBuf) -> Result<Store, Stop> {
     let object = job.object.clone();
+    // No checkpoint goes through an open turn.
+    let held = object.hold(object.node.inner.config.move_hold_max).await.ok_or_else(busy)?;
     blocking(move || {
         let node = &object.node.inner;
         node.leftovers.cancel(&new).and_then(|()| remove_wal(&new)).map_err(|e| failed(&e))?;
@@ -96,6 +98,7 @@ async fn copy(job: &Job, old: PathBuf, new: PathBuf) -> Result<Store, Stop> {
             object.inner.set_copying(true);
             store.checkpoint()?
         };
+        drop(held);
         node.log.checkpointed(object.inner.id, seq.min(object.inner.confirmed_seq()));
         copy_file(&old, &new).map_err(|e| failed(&e))?;
         let id = object.inner.id;
@@ -130,17 +133,18 @@ fn copy_file(old: &Path, new: &Path) -> io::Result<()> {
     folder.ancestors().take(2).try_for_each(|folder| File::open(folder)?.sync_all())
 }
 
+fn busy() -> Stop {
+    let message = "the object did not come to rest; it stays where it is. Try again when less is written";
+    Stop::Fault(Fault::new(FaultKind::Unavailable, "MOVE_BUSY", message))
+}
+
 /// Holds the writers; when the log has all that they wrote, the other file gets the last records.
 async fn hold(job: &Job, mut next: Store) -> Result<(Store, Held), Stop> {
     /// How often it is looked whether the log has it.
     const LOOK: Duration = Duration::from_millis(1);
-    let busy = || {
-        let message = "the object did not come to rest; it stays where it is. Try again when less is written";
-        Stop::Fault(Fault::new(FaultKind::Unavailable, "MOVE_BUSY", message))
-    };
     let (node, inner) = (&job.object.node.inner, &job.object.inner);
     let begun = Instant::now();
-    let held = tokio::time::timeout(node.config.move_hold_max, job.object.hold()).await.map_err(|_| busy())?;
+    let held = job.object.hold(node.config.move_hold_max).await.ok_or_else(busy)?;
     let applied = loop {
         let applied = inner.store().as_ref().ok_or_else(retired)?.applied_seq();
         if inner.confirmed_seq() >= applied {

@@ -1,11 +1,12 @@
 //! Moves between folders, under a writer.
 
 use super::*;
-use org_ai_runtime::Location;
+use org_ai_runtime::{InvokeOptions, Location};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use types::FaultKind;
+use types::exec::{Host, Outcome};
+use types::{Call, FaultKind, Json, Reply, ThingRef};
 
 async fn open_two(dir: &Path, point: &str) -> anyhow::Result<TestNode> {
     let point = point.to_owned();
@@ -83,6 +84,63 @@ async fn an_object_moves_under_a_writer_and_nothing_is_lost() -> anyhow::Result<
         }
     });
     swept.await.expect("what was left behind goes after a day");
+    Ok(())
+}
+
+/// Reads `Note/n` and writes one more, with a pause in between.
+async fn increment(mut host: Box<dyn Host>) -> Outcome {
+    let at = ThingRef { noun: "Note".into(), id: "n".into(), at: None };
+    let read = host.call(Call::ThingGet { at: at.clone() }).await;
+    tokio::task::yield_now().await;
+    let Reply::Json(read) = read else { return testkit::failed(Fault::internal()) };
+    let next = read.to_value()["data"]["n"].as_u64().unwrap_or(0) + 1;
+    let patch = Json::from_value(&json!({ "n": next }));
+    match host.call(Call::ThingPatch { at, patch, if_version: None, branch: None }).await {
+        Reply::Json(_) => testkit::completed(&json!(next)),
+        _ => testkit::failed(Fault::internal()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_moves_between_guests_turns_and_each_counts_once() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let executor = ScriptedExecutor::new();
+    executor.on("increment", |_, host| increment(host));
+    let opened = TestNode::open_with(&dir.path().join("data"), executor, |config| {
+        config.locations.push(Location { name: "ORD".into(), dir: dir.path().join("chicago") });
+    })
+    .await?;
+    let test = Arc::new(opened);
+    let crm = crm(&test).await?;
+    put(&test, &crm, &View::default(), "Note/n", json!({ "n": 0 })).await?;
+    test.deploy(&crm, "increment", "scripted:increment").await?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let guests: Vec<_> = (0..4)
+        .map(|_| {
+            let (test, crm, stop) = (test.clone(), crm.clone(), stop.clone());
+            tokio::spawn(async move {
+                let (caller, action) = (test.caller(&["*.*"])?, "increment".parse()?);
+                let mut counts = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let invoked = crm.invoke(&caller, &action, Json::null(), InvokeOptions::default()).await;
+                    counts.push(invoked.map_err(|failed| failed.fault)?.result.to_value().as_u64().unwrap_or(0));
+                }
+                anyhow::Ok(counts)
+            })
+        })
+        .collect();
+    for place in ["ORD", "local", "ORD", "local", "ORD"] {
+        done(&test, &crm, move_to(place)).await?;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut counts = Vec::new();
+    for guest in guests {
+        counts.extend(guest.await??);
+    }
+    counts.sort_unstable();
+    assert_eq!(counts, (1..=counts.len() as u64).collect::<Vec<_>>());
+    assert!(counts.len() > 5, "they ran");
+    assert_eq!(n_at(&test, &crm, "Note/n", "").await?, Ok(json!(counts.len())));
     Ok(())
 }
 
