@@ -152,9 +152,12 @@ async fn history() -> anyhow::Result<Vec<Row>> {
     let middle = fill(&dir.path().join("middle.sqlite"), 100_000, |_| "one".into())?;
     let long = fill(&dir.path().join("long.sqlite"), 1_000_000, |_| "one".into())?;
     let (line, one) = (store::Line::main(), key("one"));
-    let absent = || anyhow::anyhow!("what was written is not there");
-    let newest = |store: &store::Store| time(|| store.newest(&line, &one)?.map(|_| ()).ok_or_else(absent), 20_000);
-    let first = |store: &store::Store| time(|| store.version(1)?.map(|_| ()).ok_or_else(absent), 20_000);
+    let found = |row: Result<Option<ThingRow>, store::Error>| {
+        anyhow::ensure!(row?.is_some(), "it must be there");
+        Ok(())
+    };
+    let newest = |store: &store::Store| time(|| found(store.newest(&line, &one)), 20_000);
+    let first = |store: &store::Store| time(|| found(store.version(1)), 20_000);
     let (mut own, mut base, mut at, mut head) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         own.push(newest(&long)?);

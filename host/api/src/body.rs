@@ -53,6 +53,7 @@ pub(crate) async fn read_as(
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > limits::BODY_BYTES_MAX as u64) {
+        discard(body, idle).await;
         return Err(too_large());
     }
     if body.is_end_stream() {
@@ -64,6 +65,21 @@ pub(crate) async fn read_as(
     let bytes = if gzipped { gunzip(&bytes)? } else { Vec::from(bytes) };
     let text = String::from_utf8(bytes).map_err(|_| Problem::bad_request("the body is not UTF-8"))?;
     Ok((text, kind))
+}
+
+/// Of a body that is refused by its size, so much is read and dropped before the answer.
+const DISCARDED_BYTES_MAX: usize = 8 << 20;
+
+/// Lets a client finish what it began to send: one that is still writing when the connection closes loses the answer
+/// that says why. What is longer than this is cut off all the same.
+async fn discard(mut body: Body, idle: Duration) {
+    let mut dropped = 0;
+    while dropped < DISCARDED_BYTES_MAX {
+        match tokio::time::timeout(idle, body.frame()).await {
+            Ok(Some(Ok(frame))) => dropped += frame.into_data().map_or(0, |data| data.len()),
+            Ok(Some(Err(_)) | None) | Err(_) => return,
+        }
+    }
 }
 
 /// A JSON document of ours: 400 when it is no JSON, 422 when it is not the document that is wanted.

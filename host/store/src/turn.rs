@@ -20,8 +20,6 @@ pub struct Turn<'s> {
     /// It failed for want of room.
     is_full: bool,
     is_over: bool,
-    /// Where the part that is being written began.
-    part: Option<Part>,
 }
 
 /// A turn that was put aside with its transaction open: whoever holds it keeps everybody else from the file.
@@ -31,14 +29,6 @@ pub struct Suspended {
     at: Timestamp,
     rows: Vec<Row>,
     has_failed: bool,
-}
-
-/// What is undone when a part of a turn is refused.
-struct Part {
-    rows: usize,
-    state: State,
-    /// SQLite was told, which it is at the first write: most parts that are refused have not written yet.
-    is_marked: bool,
 }
 
 /// Confirmed records are removed in such groups: removing one costs nearly as much as removing many.
@@ -59,17 +49,7 @@ impl<'s> Turn<'s> {
     pub(crate) fn begin(store: &'s mut Store, epoch: u64, at: Timestamp) -> Result<Self, Error> {
         let before = begin(store, epoch)?;
         let at = at.max(before.last_at);
-        Ok(Self {
-            store,
-            before,
-            epoch,
-            at,
-            rows: Vec::new(),
-            has_failed: false,
-            is_full: false,
-            is_over: false,
-            part: None,
-        })
+        Ok(Self { store, before, epoch, at, rows: Vec::new(), has_failed: false, is_full: false, is_over: false })
     }
 
     /// Puts the turn aside with what it wrote; [`Store::resume`] goes on with it, [`Store::abandon`] ends it. Until then
@@ -87,29 +67,33 @@ impl<'s> Turn<'s> {
 
     pub(crate) fn resume(store: &'s mut Store, suspended: Suspended) -> Self {
         let Suspended { before, epoch, at, rows, has_failed } = suspended;
-        Self { store, before, epoch, at, rows, has_failed, is_full: false, is_over: false, part: None }
+        Self { store, before, epoch, at, rows, has_failed, is_full: false, is_over: false }
     }
 
     /// Writes something that may be refused half-way: then nothing of it stays, and the rest of the turn does. Parts do
     /// not nest.
+    ///
+    /// What is refused has hardly ever written by then. So SQLite is told of no savepoint, at which it would write its
+    /// text index out: when it is needed, the transaction begins anew with the rows of the parts before.
     pub fn part<T, E>(&mut self, write: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
-        self.part = Some(Part { rows: self.rows.len(), state: self.store.reader.state.clone(), is_marked: false });
+        let kept = self.rows.len();
         let written = write(self);
-        let part = self.part.take().expect("parts do not nest");
-        if part.is_marked && !self.has_failed {
-            let connection = &self.store.reader.connection;
-            let end = if written.is_ok() { "RELEASE part" } else { "ROLLBACK TO part" };
-            if let Err(error) = run(connection, end, params![]) {
-                tracing::error!(%error, "a part of a turn could not be ended");
+        if written.is_err() && !self.has_failed && self.rows.len() > kept {
+            self.rows.truncate(kept);
+            if let Err(error) = self.begin_anew() {
+                tracing::error!(%error, "a part of a turn could not be taken back");
                 self.has_failed = true;
-            } else if written.is_err() {
-                self.rows.truncate(part.rows);
-                self.store.reader.state = part.state;
-                // The mark itself stays until it is released.
-                self.has_failed |= run(&self.store.reader.connection, "RELEASE part", params![]).is_err();
+                self.is_full = matches!(error, Error::Full);
             }
         }
         written
+    }
+
+    fn begin_anew(&mut self) -> Result<(), Error> {
+        roll_back(self.store, &self.before);
+        begin(self.store, self.epoch)?;
+        let reader = &mut self.store.reader;
+        self.rows.iter().try_for_each(|row| rows::insert(&reader.connection, &mut reader.state, row))
     }
 
     /// The time of the turn, and of its record. It is never before that of an earlier version.
@@ -126,10 +110,6 @@ impl<'s> Turn<'s> {
         if self.has_failed {
             // A full disk can have ended the transaction: a row written now would stay, without a record.
             return Err(Error::TurnFailed);
-        }
-        if let Some(part) = self.part.as_mut().filter(|part| !part.is_marked) {
-            run(&self.store.reader.connection, "SAVEPOINT part", params![])?;
-            part.is_marked = true;
         }
         let reader = &mut self.store.reader;
         let written = rows::insert(&reader.connection, &mut reader.state, &row);

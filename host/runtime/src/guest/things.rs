@@ -137,10 +137,10 @@ impl GuestHost {
         };
         query.done()?;
         let inner = self.object.inner.clone();
-        let (page, total, next) = self.in_turn(|turn| list_on(turn, &inner.nouns, &wanted, &view)).await?;
+        let page = self.in_turn(|turn| list_on(turn, &inner.nouns, &wanted, &view)).await?;
         let namespace = self.object.namespace();
-        let data: Vec<_> = page.into_iter().map(|row| Shown::of(row).to_json(namespace)).collect();
-        Ok(Reply::Json(Json::of(&json!({ "data": data, "total": total, "next": next }))))
+        let data: Vec<_> = page.items.into_iter().map(|row| Shown::of(row).to_json(namespace)).collect();
+        Ok(Reply::Json(Json::of(&json!({ "data": data, "total": page.total, "next": page.next }))))
     }
 
     pub(super) async fn versions(&mut self, at: ThingRef, query: Option<Json>) -> Result<Reply, Fault> {

@@ -29,8 +29,8 @@ pub struct ThingsWanted {
 
 /// A page of a list.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Listed {
-    pub items: Vec<Shown>,
+pub struct Listed<T = Shown> {
+    pub items: Vec<T>,
     /// None: too many to count.
     pub total: Option<u64>,
     /// The cursor of the next page.
@@ -118,7 +118,8 @@ impl Object {
     /// A list of things.
     pub async fn things(&self, caller: &Caller, wanted: ThingsWanted, view: &View) -> Result<Listed, Fault> {
         caller.may(wanted.noun.as_str(), "read")?;
-        let (rows, total, next) = self.look(|store| list_on(store, &self.inner.nouns, &wanted, view)).await?;
+        let Listed { items: rows, total, next } =
+            self.look(|store| list_on(store, &self.inner.nouns, &wanted, view)).await?;
         let mut items = Vec::with_capacity(rows.len());
         for row in rows {
             items.push(self.shown(row).await?);
@@ -159,11 +160,12 @@ impl Object {
     }
 }
 
-/// The rows of a page, how many there are in all (None: too many to count), and the cursor of the next page.
-type Rows = (Vec<ThingRow>, Option<u64>, Option<String>);
-
-/// A page of a list, as a view sees it.
-pub(crate) fn list_on(reader: &Reader, nouns: &Nouns, wanted: &ThingsWanted, view: &View) -> Result<Rows, Fault> {
+pub(crate) fn list_on(
+    reader: &Reader,
+    nouns: &Nouns,
+    wanted: &ThingsWanted,
+    view: &View,
+) -> Result<Listed<ThingRow>, Fault> {
     let list = list_of(wanted)?;
     let line = view.line(reader)?;
     if !is_known_on(reader, &line, &wanted.noun)? && nouns.entry(reader, &line, &wanted.noun)?.is_none() {
@@ -185,7 +187,7 @@ pub(crate) fn list_on(reader: &Reader, nouns: &Nouns, wanted: &ThingsWanted, vie
         Some(_) => Some(format!("o{}", list.offset.saturating_add(page.items.len() as u32))),
         None => None,
     };
-    Ok((page.items, total, next))
+    Ok(Listed { items: page.items, total, next })
 }
 
 pub(crate) fn versions_on(

@@ -102,12 +102,11 @@ fn branches_show_what_they_stand_on() {
         let parent = parent.map(|name| BranchName::parse(name).unwrap());
         let (name, forked_from) = (BranchName::parse(name).unwrap(), "main".to_owned());
         let (created_at, created_by) = (at(0), "me".to_owned());
-        let since = base;
         Row::Branch(BranchRow {
             name,
             parent,
             base,
-            since,
+            since: base,
             forked_from,
             things: None,
             created_at,
