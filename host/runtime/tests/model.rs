@@ -467,7 +467,7 @@ fn rebuild(dir: &Path, tape: &Tape) -> anyhow::Result<()> {
     let name = ROOT.to_string();
     let live = dir.join("objects").join(&name[..2]).join(format!("{name}.sqlite"));
     let (live, again) = (rusqlite::Connection::open(live)?, rusqlite::Connection::open(again)?);
-    const TABLES: [&str; 12] = [
+    const TABLES: [&str; 13] = [
         "meta",
         "things",
         "actions",
@@ -480,6 +480,7 @@ fn rebuild(dir: &Path, tape: &Tape) -> anyhow::Result<()> {
         "uniques",
         "search_docsize",
         "search_idx",
+        "searchPending",
     ];
     for table in TABLES {
         same!(dump(&live, table)?, dump(&again, table)?, "{table}: ");
@@ -501,9 +502,10 @@ fn rebuild(dir: &Path, tape: &Tape) -> anyhow::Result<()> {
             "SELECT count(*) FROM tallies WHERE live <>
                (SELECT count(*) FROM heads h WHERE branch = '' AND h.type = tallies.type AND deleted = 0)",
             // What a search finds: what lives on main.
-            "SELECT count(*) FROM search_docsize WHERE id NOT IN (SELECT version FROM heads WHERE branch = '' AND NOT deleted)",
+            "SELECT count(*) FROM (SELECT id FROM search_docsize UNION ALL SELECT version FROM searchPending)
+               WHERE id NOT IN (SELECT version FROM heads WHERE branch = '' AND NOT deleted)",
             "SELECT count(*) FROM heads WHERE branch = '' AND NOT deleted AND type <> 'Relationship'
-               AND version NOT IN (SELECT id FROM search_docsize)",
+               AND version NOT IN (SELECT id FROM search_docsize UNION ALL SELECT version FROM searchPending)",
             "SELECT count(*) FROM branches b WHERE NOT deleted AND head <>
                max(base, coalesce((SELECT max(version) FROM things t WHERE t.branch = b.name AND version > since), 0))",
             "SELECT count(*) FROM things t JOIN things before ON before.version = t.version - 1

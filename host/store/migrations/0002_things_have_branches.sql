@@ -77,6 +77,13 @@ CREATE TABLE uniques (
 -- The text of each live thing on main, by the version it has now. Only the index is kept: the text is in the thing.
 CREATE VIRTUAL TABLE search USING fts5(content, content = '', contentless_delete = 1, tokenize = "unicode61 remove_diacritics 2");
 
+-- Texts that are not in the index yet: they enter it many at a time, whenever there are so many, because the index writes
+-- itself out once in each transaction that touches it. What is found is what both hold.
+CREATE TABLE searchPending (
+  version INTEGER PRIMARY KEY,
+  content TEXT NOT NULL
+) STRICT;
+
 ALTER TABLE actions ADD COLUMN sessionId TEXT;
 ALTER TABLE actions ADD COLUMN workflowId TEXT;
 CREATE INDEX actionsByTarget ON actions (target, id);

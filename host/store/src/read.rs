@@ -68,12 +68,14 @@ pub(crate) struct State {
     pub next_sequence: u64,
     /// The commit time of the newest version: a clock that was set back must not make the next one older.
     pub last_at: Timestamp,
+    /// Texts that are not in the index yet.
+    pub pending_texts: u32,
 }
 
 impl State {
     pub fn read(connection: &Connection) -> Result<Self, Error> {
         let sql = "SELECT object, namespace, createdAt, appliedSeq, epoch, nextVersion, nextSequence, \
-                   (SELECT createdAt FROM things ORDER BY version DESC LIMIT 1) FROM meta";
+                   (SELECT createdAt FROM things ORDER BY version DESC LIMIT 1), (SELECT count(*) FROM searchPending) FROM meta";
         let read = |row: &Row<'_>| {
             Ok((|| {
                 let namespace = column::optional(row, 1, "namespace", |text: String| Namespace::parse(&text).ok())?;
@@ -88,6 +90,7 @@ impl State {
                     next_version: column::number(row, 5)?,
                     next_sequence: column::number(row, 6)?,
                     last_at: row.get::<_, Option<i64>>(7)?.map_or(Timestamp::from_millis(0), column::timestamp),
+                    pending_texts: row.get(8)?,
                 })
             })())
         };

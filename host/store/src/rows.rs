@@ -31,7 +31,7 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
                 let (expected, found) = (state.next_version, thing.version);
                 return Err(Error::Number { what: "version", expected, found });
             }
-            things::insert(connection, thing)?;
+            things::insert(connection, state, thing)?;
             state.next_version = thing.version + 1;
             state.last_at = state.last_at.max(thing.created_at);
             Ok(())
@@ -60,9 +60,7 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
         }
         Row::Branch(branch) => things::put_branch(connection, branch),
         Row::Merge(merge) => things::put_merge(connection, merge),
-        Row::Search { version, text } => {
-            run(connection, "INSERT INTO search (rowid, content) VALUES (?1, ?2)", params![int(*version), text])
-        }
+        Row::Search { version, text } => things::index(connection, state, *version, text),
         Row::Unique(unique) => things::put_unique(connection, unique),
         Row::Archived(archived) => archive::take(connection, archived),
         Row::Unarchived(thing) => archive::put_back(connection, thing),

@@ -2,6 +2,7 @@
 
 use super::{Blob, Text, int, millis, run};
 use crate::Error;
+use crate::read::State;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use types::{BranchName, BranchRow, MergeRow, ThingRow, UniqueRow};
 
@@ -36,7 +37,10 @@ pub(super) fn insert_version(connection: &Connection, t: &ThingRow) -> Result<()
     )
 }
 
-pub(crate) fn insert(connection: &Connection, t: &ThingRow) -> Result<(), Error> {
+/// Texts that enter the index together.
+const PENDING_MAX: u32 = 64;
+
+pub(crate) fn insert(connection: &Connection, state: &mut State, t: &ThingRow) -> Result<(), Error> {
     insert_version(connection, t)?;
     let (noun, id) = (t.key.noun.as_str(), t.key.id.as_str());
     let branch = branch_key(t.branch.as_ref());
@@ -65,7 +69,7 @@ pub(crate) fn insert(connection: &Connection, t: &ThingRow) -> Result<(), Error>
     }
     let was_live = before.is_some_and(|(_, deleted)| !deleted);
     if let (Some((version, _)), true) = (before, was_live) {
-        run(connection, "DELETE FROM search WHERE rowid = ?1", params![version])?;
+        forget(connection, state, version)?;
     }
     let change = i64::from(!t.deleted) - i64::from(was_live);
     if before.is_none() || change != 0 {
@@ -76,6 +80,33 @@ pub(crate) fn insert(connection: &Connection, t: &ThingRow) -> Result<(), Error>
         )?;
     }
     Ok(())
+}
+
+/// What a search finds a version by. The index is filled at the same rows whoever writes them, so that a file that was
+/// rebuilt has the same one.
+pub(crate) fn index(connection: &Connection, state: &mut State, version: u64, text: &str) -> Result<(), Error> {
+    let sql = "INSERT INTO searchPending (version, content) VALUES (?1, ?2)";
+    run(connection, sql, params![int(version), text])?;
+    state.pending_texts += 1;
+    if state.pending_texts < PENDING_MAX {
+        return Ok(());
+    }
+    run(connection, "INSERT INTO search (rowid, content) SELECT version, content FROM searchPending", params![])?;
+    run(connection, "DELETE FROM searchPending", params![])?;
+    state.pending_texts = 0;
+    Ok(())
+}
+
+/// A version is not what a search finds any more.
+fn forget(connection: &Connection, state: &mut State, version: i64) -> Result<(), Error> {
+    if state.pending_texts > 0 {
+        let sql = "DELETE FROM searchPending WHERE version = ?1";
+        if connection.prepare_cached(sql)?.execute(params![version])? > 0 {
+            state.pending_texts -= 1;
+            return Ok(());
+        }
+    }
+    run(connection, "DELETE FROM search WHERE rowid = ?1", params![version])
 }
 
 /// An edge's ends are the same in all of its versions: its id is made of them.
