@@ -271,7 +271,7 @@ async fn bytes() -> anyhow::Result<Vec<Row>> {
     let dir = TempDir::new()?;
     let data = dir.path().join("data");
     let open = open(&data).await?;
-    let text: String = (0..120).map(|n| format!("word{n:03} ")).collect();
+    let text: String = (0..130).map(|n| format!("word{n:03} ")).collect();
     let mut size = Vec::new();
     for round in 0..2 {
         for n in 0..VERSIONS {
