@@ -50,9 +50,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// 10 GB is the platform's limit. 256 KiB hold what a busy object writes to again and again; an idle one gives them
-    /// back ([`Store::shrink`]).
-    pub const STANDARD: Self = Self { cache_kib: 256, file_bytes_max: 10_000_000_000, faults: Faults::none() };
+    /// 10 GB is the platform's limit. 1 MiB holds what one batch of writes touches, so that none of it is written out
+    /// before its end; an idle object gives it back ([`Store::shrink`]).
+    pub const STANDARD: Self = Self { cache_kib: 1024, file_bytes_max: 10_000_000_000, faults: Faults::none() };
 }
 
 /// An open file. It belongs to one thread at a time; reading is by [`Reader`].

@@ -330,7 +330,8 @@ impl<'a> Writer<'a> {
                 };
                 let key = ThingKey::new(noun, id);
                 self.agrees(&key, &input)?;
-                let before = self.newest(turn, &key)?;
+                // Nobody has an id that was made now.
+                let before = if input.id.is_some() { self.newest(turn, &key)? } else { None };
                 self.expect(&write.expect, &key, before.as_ref(), input.if_version)?;
                 let taken = before.as_ref().filter(|row| !row.deleted || !revive);
                 if let Some(row) = taken {

@@ -37,30 +37,39 @@ pub(super) fn insert_version(connection: &Connection, t: &ThingRow) -> Result<()
     )
 }
 
+/// Makes the version the newest of its thing; answers which was, and whether that was a delete marker.
+fn put_head(connection: &Connection, branch: &str, t: &ThingRow) -> Result<Option<(i64, bool)>, Error> {
+    let (noun, id) = (t.key.noun.as_str(), t.key.id.as_str());
+    let values = params![branch, noun, id, int(t.version), t.deleted];
+    if t.born.is_none() {
+        // The first of its thing: there is none before it, unless somebody says so who does not know.
+        let sql =
+            "INSERT INTO heads (branch, type, id, version, deleted) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+        if connection.prepare_cached(sql)?.execute(values)? == 1 {
+            return Ok(None);
+        }
+    }
+    let before = connection
+        .prepare_cached("SELECT version, deleted FROM heads WHERE branch = ?1 AND type = ?2 AND id = ?3")?
+        .query_row(params![branch, noun, id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    run(
+        connection,
+        "INSERT INTO heads (branch, type, id, version, deleted) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT DO UPDATE SET version = ?4, deleted = ?5",
+        values,
+    )?;
+    Ok(before)
+}
+
 /// Texts that enter the index together.
 const PENDING_MAX: u32 = 64;
 
 pub(crate) fn insert(connection: &Connection, state: &mut State, t: &ThingRow) -> Result<(), Error> {
     insert_version(connection, t)?;
-    let (noun, id) = (t.key.noun.as_str(), t.key.id.as_str());
+    let noun = t.key.noun.as_str();
     let branch = branch_key(t.branch.as_ref());
-    let before: Option<(i64, bool)> = connection
-        .prepare_cached("SELECT version, deleted FROM heads WHERE branch = ?1 AND type = ?2 AND id = ?3")?
-        .query_row(params![branch, noun, id], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    if before.is_some() {
-        run(
-            connection,
-            "UPDATE heads SET version = ?4, deleted = ?5 WHERE branch = ?1 AND type = ?2 AND id = ?3",
-            params![branch, noun, id, int(t.version), t.deleted],
-        )?;
-    } else {
-        run(
-            connection,
-            "INSERT INTO heads (branch, type, id, version, deleted) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![branch, noun, id, int(t.version), t.deleted],
-        )?;
-    }
+    let before = put_head(connection, branch, t)?;
     if noun == RELATIONSHIP && before.is_none() {
         insert_edge(connection, t)?;
     }
