@@ -191,3 +191,43 @@ async fn events_are_followed_until_ctrl_c() -> anyhow::Result<()> {
     assert_eq!(user.run(&["events", "tail", "--after", "0", "--limit", "1"])?.ok().lines().count(), 1);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_is_compacted_forked_moved_promoted_and_destroyed() -> anyhow::Result<()> {
+    let (data, ord) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let location = format!("ORD={}", ord.path().display());
+    let server = Server::start_on(&data.path().join("data"), &["--location", &location], None)?;
+    let user = User::of(&server)?;
+    user.run(&["objects", "create", "https://crm.example", "--class", "App"])?.ok();
+    let at = |ns: &'static str, args: &[&str]| user.run(&[args, &["--ns", ns]].concat());
+    let crm = |args: &[&str]| at("https://crm.example", args);
+    for n in 1..=3 {
+        let verb = if n == 1 { "create" } else { "update" };
+        crm(&["things", verb, "Startup/acme", "--set", &format!("n={n}")])?.ok();
+    }
+    let compacted = crm(&["compact", "--json"])?.json();
+    assert_eq!(compacted["result"]["versionsArchived"], 2, "{compacted}");
+    let gone = crm(&["things", "get", "Startup/acme@v1", "--json"])?.error(7);
+    assert_eq!(gone["details"]["archive"], compacted["result"]["archive"], "{gone}");
+    let archive = compacted["result"]["archive"].as_str().expect("an archive has an id").to_owned();
+
+    crm(&["fork", "https://copy.example"])?.ok();
+    let copy = at("https://copy.example", &["things", "get", "Startup/acme", "--json"])?.json();
+    assert_eq!((&copy["version"], &copy["data"]), (&json!(1), &json!({ "n": 3 })));
+
+    crm(&["move", "ord"])?.ok();
+    crm(&["move", "ORD", "--json"])?.error(1);
+    assert!(std::fs::read_dir(ord.path().join("objects"))?.next().is_some(), "its file is there now");
+    crm(&["compact", "--restore", &archive])?.ok();
+    assert_eq!(crm(&["things", "get", "Startup/acme@v1", "--json"])?.json()["data"], json!({ "n": 1 }));
+    assert_eq!(crm(&["things", "update", "Startup/acme", "--set", "n=4", "--json"])?.json()["version"], 4);
+
+    crm(&["promote", "Startup/acme"])?.ok();
+    assert_eq!(crm(&["things", "get", "Startup/acme", "--json"])?.json()["isDO"], true);
+    let own = at("https://crm.example/acme", &["things", "get", "Startup/acme", "--json"])?.json();
+    assert_eq!(own["data"], json!({ "n": 4 }));
+
+    user.run(&["objects", "destroy", "https://copy.example", "--yes"])?.ok();
+    at("https://copy.example", &["things", "get", "Startup/acme", "--json"])?.error(7);
+    Ok(())
+}

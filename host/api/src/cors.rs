@@ -4,7 +4,7 @@ use crate::config::Config;
 use http::header::{self, HeaderMap, HeaderValue};
 
 const ALLOWED_HEADERS: &str = "authorization, content-type, x-api-key, x-request-id, do-namespace, do-ref, do-session, idempotency-key, if-match, if-none-match, if-modified-since, prefer, last-event-id";
-const EXPOSED_HEADERS: &str = "x-request-id, etag, do-version, do-branch, do-unchanged, do-shadowed, idempotent-replayed, content-location, link, location, retry-after, www-authenticate, allow, preference-applied, server-timing, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset";
+const EXPOSED_HEADERS: &str = "x-request-id, etag, do-version, do-branch, do-unchanged, do-shadowed, do-history-floor, idempotent-replayed, content-location, link, location, retry-after, www-authenticate, allow, preference-applied, server-timing, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset";
 
 /// The request's origin, if it is one of the configured ones.
 pub(crate) fn allowed(config: &Config, headers: &HeaderMap) -> Option<HeaderValue> {

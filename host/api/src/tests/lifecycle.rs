@@ -52,6 +52,8 @@ async fn an_object_is_forked_compacted_and_restored() {
     }
     let compacted = server.operate("POST", "/api/lifecycle/compact", "").await.json();
     assert_eq!(compacted["result"]["versionsArchived"], 1, "{compacted}");
+    let history = server.operate("GET", "/api/Function/echo/versions", "").await;
+    assert!(!history.header("do-history-floor").is_empty(), "older versions are in the archive");
     let body = format!(r#"{{"archive":{}}}"#, compacted["result"]["archive"]);
     let restored = server.operate("POST", "/api/lifecycle/restore", &body).await.json();
     assert_eq!((&restored["status"], &restored["result"]["versions"]), (&"completed".into(), &1.into()));

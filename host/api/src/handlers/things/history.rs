@@ -9,9 +9,11 @@ use crate::query::Fields;
 use crate::target::{self, Access, REF_FIELDS, Segments, Target, cut, parse_ref};
 use crate::views::{ErrorBody, Page, json};
 use axum::response::Response;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use runtime::View;
 use types::{Ref, ThingKey};
+
+const HISTORY_FLOOR: HeaderName = HeaderName::from_static("do-history-floor");
 
 #[utoipa::path(
     get, path = "/api/{type}/{id}/versions", tag = "things",
@@ -32,7 +34,12 @@ pub(crate) async fn list(who: Who, uri: Uri, headers: HeaderMap) -> Result<Respo
     let limit = fields.limit(limits::PAGE_MAX)?;
     let before = fields.with("cursor", "the `next` of an earlier page", |text| text.parse::<u64>().ok())?;
     let page = who.scope.object.versions(&who.caller, &key, &view, before, limit).await?;
-    Ok(json(&versions_page(page)))
+    let mut answer = json(&versions_page(page));
+    // What is older may have been archived (spec LIF-4).
+    if let Some(floor) = who.scope.object.history_floor(&who.caller, &key, &view).await? {
+        answer.headers_mut().insert(HISTORY_FLOOR, HeaderValue::from(floor));
+    }
+    Ok(answer)
 }
 
 #[utoipa::path(
