@@ -21,7 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("api", &["types", "model", "auth", "runtime"]),
     ("authoring", &["types"]),
     ("testkit", &["types", "commit-log", "auth", "runtime"]),
-    ("cli", &["types", "commit-log", "store", "engine", "auth", "runtime", "api", "authoring"]),
+    ("cli", &["types", "model", "commit-log", "store", "engine", "auth", "runtime", "api", "authoring"]),
 ];
 
 /// Crates of others that one crate of ours keeps to itself.

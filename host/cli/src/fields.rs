@@ -2,30 +2,13 @@
 
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use model::flat::ENVELOPE_KEYS;
 use serde_json::{Map, Value};
 use std::path::Path;
 use types::Json;
 
 /// How deep `--set` may go: as deep as the server takes data (spec THG-5).
 const DEPTH_MAX: usize = 64;
-/// The members of a thing's representation (spec THG-6).
-const ENVELOPE: &[&str] = &[
-    "$id",
-    "$type",
-    "id",
-    "type",
-    "name",
-    "data",
-    "version",
-    "branch",
-    "deleted",
-    "createdAt",
-    "updatedAt",
-    "createdBy",
-    "updatedBy",
-    "isDO",
-];
-
 // What is to be written.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Given {
@@ -67,7 +50,7 @@ impl Fields {
 
     /// A whole representation, or the fields alone with `id` and `name` among them.
     fn of_map(mut map: Map<String, Value>) -> Result<Self> {
-        let is_whole = map.contains_key("data") && map.keys().all(|key| ENVELOPE.contains(&key.as_str()));
+        let is_whole = map.contains_key("data") && map.keys().all(|key| ENVELOPE_KEYS.contains(&key.as_str()));
         let (id, name) = (map.shift_remove("id"), map.shift_remove("name"));
         let data = match is_whole.then(|| map.shift_remove("data")).flatten() {
             None => map,

@@ -38,6 +38,9 @@ pub(crate) fn parse(text: &str) -> Result<(String, String)> {
     if field.is_empty() || field.contains(['>', '<', '!', '^', '~', '=', '?']) {
         return Err(refuse());
     }
+    if value.is_empty() && matches!(suffix, "_gt" | "_gte" | "_lt" | "_lte") {
+        return Err(Failure::usage(format!("--where {text:?}: behind the comparison stands a value, like {field}>10")));
+    }
     if suffix.is_empty() && WORDS.contains(&field) {
         return Err(Failure::usage(format!(
             "a list cannot be filtered by {field}=: {field} is a word of the list itself"
@@ -73,7 +76,7 @@ mod tests {
 
     #[test]
     fn what_is_no_condition_is_refused() {
-        for text in ["", "age", "=1", ">1", "!", "?", "a~b", "limit=3", "!a=b"] {
+        for text in ["", "age", "=1", ">1", "!", "?", "a~b", "limit=3", "!a=b", "age>", "age<= "] {
             assert_eq!(parse(text).unwrap_err().exit as u8, 2, "{text}");
         }
     }

@@ -470,7 +470,10 @@ impl Object {
     /// Writes down a run without a result. What its turn wrote goes with it, its log stays (spec WSM-7).
     async fn finish(&self, running: &Running, result: Result<(), Fault>) -> InvokeFailed {
         let fault = result.err().unwrap_or_else(Fault::internal);
+        let touched = lock(&running.turn).open.is_some();
         self.note(ended(running, &fault)).await;
+        // What it says may be of things that it read.
+        let fault = if touched { self.seen().await.err().unwrap_or(fault) } else { fault };
         InvokeFailed { action: Some(running.id), fault }
     }
 

@@ -374,7 +374,16 @@ impl Object {
         let (answer, answered) = oneshot::channel();
         let change = Awaited { run: Some(run), then: Some(then), value: None, answer };
         self.node.inner.committers.queue(&self.inner, Queued::Change(Box::new(change)), bytes);
-        answered.await.unwrap_or_else(|_| Err(Fault::internal()))
+        match answered.await.unwrap_or_else(|_| Err(Fault::internal())) {
+            Ok(value) => Ok(value),
+            // "It exists already" tells of something, too.
+            Err(fault) => self.seen().await.and(Err(fault)),
+        }
+    }
+
+    /// Waits until all that can be seen now is durable: before an answer that rests on it and wrote nothing itself.
+    pub(crate) async fn seen(&self) -> Result<(), Fault> {
+        self.inner.seen_is_durable(self.inner.changed.load(Ordering::Acquire)).await
     }
 
     /// Waits for room in the queues of the object and the node; the committer gives it back.

@@ -17,7 +17,6 @@ use types::{
 
 struct Scene {
     object: Object,
-    node: Node,
     log: Arc<MemoryLog>,
     caller: Caller,
     /// A run of `hold` waits for a permit of it, outside of any import: as a guest that computes.
@@ -95,7 +94,7 @@ impl Scene {
             scopes: Scopes::all(),
             key: None,
         };
-        let scene = Self { object, node, log, caller: Caller { identity, request_id: "r".into() }, holding };
+        let scene = Self { object, log, caller: Caller { identity, request_id: "r".into() }, holding };
         for name in ["increment", "trap", "hold", "nested", "pure"] {
             let file = testkit::component(&format!("scripted:{name}"))?;
             let upload = org_ai_runtime::Upload {
@@ -245,7 +244,42 @@ async fn a_turn_is_durable_before_its_caller_hears_of_it_and_the_next_does_not_w
     scene.log.release();
     assert_eq!((first.await?, second.await?), (json!(1), json!(2)));
     assert_eq!(reading.await?, 2);
-    let version = scene.node.default_namespace().clone();
-    assert_eq!(version.as_str(), "https://root.test");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_waits_until_what_it_tells_of_is_durable() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let scene = Scene::new(dir.path()).await?;
+    scene.log.hold();
+    let create = || {
+        let input = model_input(json!({ "id": "m", "count": 0 }));
+        scene.write(Op::Create { noun: Noun::parse("Counter").unwrap(), input, revive: false })
+    };
+    let (first, second) = (create(), create());
+    tokio::pin!(first, second);
+    assert!(tokio::time::timeout(SHORT, &mut first).await.is_err(), "it must wait for the log");
+    assert!(tokio::time::timeout(SHORT, &mut second).await.is_err(), "that the id is taken is not durable yet");
+    scene.log.release();
+    first.await?;
+    assert_eq!(second.await.expect_err("it exists").code, "CONFLICT");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_fails_tells_nothing_that_is_not_durable() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let scene = Scene::new(dir.path()).await?;
+    scene.log.hold();
+    let first = scene.invoke("increment");
+    tokio::pin!(first);
+    assert!(tokio::time::timeout(SHORT, &mut first).await.is_err(), "it must wait for the log");
+    // It has read what the first one wrote.
+    let trap = scene.invoke("trap");
+    tokio::pin!(trap);
+    assert!(tokio::time::timeout(SHORT, &mut trap).await.is_err(), "its fault may tell of what it read");
+    scene.log.release();
+    assert_eq!(first.await?, json!(1));
+    assert_eq!(trap.await.expect_err("it traps").code, "TRAP");
     Ok(())
 }

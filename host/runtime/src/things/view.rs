@@ -154,9 +154,6 @@ pub(crate) fn line_of(reader: &Reader, branch: Option<&BranchName>) -> Result<Li
     let line = reader.line(branch).map_err(|e| fault_of(&e))?;
     line.ok_or_else(|| {
         let name = branch.map_or("main", BranchName::as_str);
-        Fault::not_found(
-            "BRANCH_NOT_FOUND",
-            format!("there is no branch {name}; make it with: org.ai branches create {name}"),
-        )
+        Fault::not_found("BRANCH_NOT_FOUND", format!("there is no branch {name}"))
     })
 }
