@@ -2,26 +2,20 @@
 
 use super::append::{Doing, Next, Scene};
 use super::nouns::{NounEntry, Nouns};
+use super::once::Idempotency;
+use super::patched::{PatchOf, patched};
 use super::view::{View, line_of};
 use super::{Shown, fields_fault, name_fault};
 use crate::Caller;
 use crate::object::{Inner, Object, fault_of};
 use model::flat::Input;
-use model::{Content, FieldError, patch};
+use model::{Content, FieldError};
 use serde_json::Value;
-use std::time::Duration;
 use store::Turn;
-use types::{ActionRow, BranchName, Fault, FaultKind, Hash, Id, Json, Noun, ThingId, ThingKey, ThingRow};
+use types::{BranchName, Fault, Id, Json, Noun, ThingId, ThingKey, ThingRow};
 
 /// Writes in one request.
 const BATCH_MAX: usize = 1_000;
-/// How long an idempotency key is remembered (spec VER-24).
-pub(crate) const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
-/// As much of a route's hash as tells the routes of one caller apart.
-const ROUTE_CHARS: usize = 16;
-/// An idempotency key as the caller sent it.
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
-
 /// What is to be done with a thing.
 #[derive(Clone, Debug)]
 pub enum Op {
@@ -50,15 +44,6 @@ pub enum Op {
     },
 }
 
-/// Which kind of patch.
-#[derive(Clone, Debug)]
-pub enum PatchOf {
-    /// RFC 7396, of an envelope or of the data: null removes.
-    Merge { patch: Value, if_version: Option<u64> },
-    /// RFC 6902; its paths begin at the envelope (`/name`, `/data/city`).
-    Json(patch::Patch),
-}
-
 /// The state a thing must be in.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Expect {
@@ -70,41 +55,6 @@ pub enum Expect {
     Present,
     /// `If-Match`: one of these.
     Versions(Vec<u64>),
-}
-
-/// A key under which a write is done once (spec VER-24).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Idempotency {
-    pub key: String,
-    /// What the key belongs to, beside its caller: the same key elsewhere is another one.
-    pub route: Hash,
-    /// What tells one use of the key from another: the body.
-    pub fingerprint: Hash,
-}
-
-impl Idempotency {
-    /// A key of a request to this route (its method, its path) with this body.
-    pub fn of(key: String, route: &[&str], body: &str) -> Self {
-        let hash = |parts: &[&str]| {
-            let mut hasher = blake3::Hasher::new();
-            for part in parts {
-                hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
-            }
-            Hash::from_bytes(*hasher.finalize().as_bytes())
-        };
-        Self { key, route: hash(route), fingerprint: hash(&[body]) }
-    }
-
-    /// The key as it is kept, so that nobody meets another's.
-    pub(crate) fn kept_for(&self, caller: &Caller) -> Result<String, Fault> {
-        let key = &self.key;
-        if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX {
-            let message = format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
-            return Err(Fault::invalid("IDEMPOTENCY_KEY_INVALID", message));
-        }
-        let route: String = self.route.to_string().chars().take(ROUTE_CHARS).collect();
-        Ok(format!("{} {route} {key}", caller.identity.actor))
-    }
 }
 
 /// One write.
@@ -258,10 +208,10 @@ impl Object {
 /// A write that was done, inside the transaction.
 pub(crate) struct Done {
     pub(crate) row: ThingRow,
-    previous: Option<u64>,
-    change: Change,
-    action: Id,
-    replayed: bool,
+    pub(super) previous: Option<u64>,
+    pub(super) change: Change,
+    pub(super) action: Id,
+    pub(super) replayed: bool,
 }
 
 /// Writes inside one turn.
@@ -562,37 +512,6 @@ impl<'a> Writer<'a> {
             None => Ok(()),
         }
     }
-
-    /// The key as it is kept, and what tells one request from another.
-    fn remember_by(&self, idempotency: &Idempotency) -> Result<(String, Json), Fault> {
-        let options = serde_json::json!({ "request": idempotency.fingerprint.to_string() });
-        Ok((idempotency.kept_for(&self.scene.caller)?, Json::from_value(&options)))
-    }
-
-    /// What an earlier request with the same key did.
-    fn replayed(&self, turn: &Turn<'_>, key: &str, idempotency: &Idempotency) -> Result<Option<Done>, Fault> {
-        let fault = |e: store::Error| fault_of(&e);
-        let earlier: Option<ActionRow> = turn.action_by_key(key).map_err(fault)?;
-        let Some(earlier) = earlier.filter(|row| row.created_at.plus(REMEMBERED) > turn.at()) else { return Ok(None) };
-        let options = earlier.options.to_value();
-        if options.get("request").and_then(Value::as_str) != Some(&idempotency.fingerprint.to_string()) {
-            let message = "this idempotency key was used for another request within 24 hours; use a new one";
-            return Err(Fault::invalid("IDEMPOTENCY_KEY_REUSED", message));
-        }
-        let row = earlier.output.map(|version| turn.version(version)).transpose().map_err(fault)?.flatten();
-        let Some(row) = row else {
-            let message = "what this idempotency key did is not kept any more (its version was archived)";
-            return Err(Fault::new(FaultKind::Gone, "GONE", message));
-        };
-        let change = match (earlier.verb.as_str(), earlier.input == earlier.output) {
-            ("delete", _) => Change::Deleted,
-            ("create", _) => Change::Created,
-            ("restore", _) => Change::Restored,
-            (_, true) => Change::Unchanged,
-            (_, false) => Change::Updated,
-        };
-        Ok(Some(Done { row, previous: earlier.input, change, action: earlier.id, replayed: true }))
-    }
 }
 
 fn made_id(turn: &Turn<'_>) -> ThingId {
@@ -621,66 +540,4 @@ fn at_index(fault: Fault, index: usize) -> Fault {
     details.insert("index".to_owned(), index.into());
     let message = format!("operation {index}: {}", fault.message);
     Fault::new(fault.kind, fault.code, message).with_details(&Value::Object(details))
-}
-
-/// The content after a patch. A merge patch of envelope keys alone patches name and data; any other patches the data,
-/// where `name` is the name.
-fn patched(key: &ThingKey, before: &ThingRow, patch: PatchOf) -> Result<Content, Fault> {
-    match patch {
-        PatchOf::Merge { patch, .. } => {
-            let Value::Object(mut map) = patch else {
-                let error = FieldError::new("", "type", "a merge patch of a thing is an object");
-                return Err(fields_fault(&[error]));
-            };
-            // As a whole thing's, so that both forms mean the same here and there.
-            Input::read(Value::Object(map.clone())).map_err(|errors| fields_fault(&errors))?;
-            let is_of_envelope = |key: &String| key == "_version" || model::flat::ENVELOPE_KEYS.contains(&key.as_str());
-            let envelope = (map.contains_key("data") || map.contains_key("name")) && map.keys().all(is_of_envelope);
-            let name = match map.shift_remove("name") {
-                Some(Value::String(name)) => Some(name),
-                Some(Value::Null) => None,
-                Some(_) => return Err(fields_fault(&[FieldError::new("name", "type", "name is a string, or null")])),
-                None => before.name.clone(),
-            };
-            let of_data = if envelope {
-                map.shift_remove("data").unwrap_or(Value::Object(serde_json::Map::new()))
-            } else {
-                for key in ["id", "$id", "$type", "_version"] {
-                    map.shift_remove(key);
-                }
-                Value::Object(map)
-            };
-            Ok(Content { name, data: patch::merge(before.data.to_value(), &of_data) })
-        }
-        PatchOf::Json(patch) => {
-            let whole = serde_json::json!({ "name": before.name, "data": before.data.to_value() });
-            let after = patch.apply(whole).map_err(|error| {
-                let code = match error.kind {
-                    patch::PatchErrorKind::TestFailed => {
-                        return Fault::conflict("PATCH_TEST_FAILED", error.to_string());
-                    }
-                    patch::PatchErrorKind::Malformed => "PATCH_MALFORMED",
-                    patch::PatchErrorKind::Unappliable => "PATCH_UNAPPLIABLE",
-                };
-                Fault::invalid(code, format!("{key}: {error}"))
-            })?;
-            let is_whole = |map: &serde_json::Map<String, Value>| {
-                map.get("data").is_some_and(Value::is_object) && map.keys().all(|key| key == "name" || key == "data")
-            };
-            if !after.as_object().is_some_and(is_whole) {
-                return Err(only_name_and_data());
-            }
-            // What came of it must be what could have been sent.
-            let input = Input::read(after).map_err(|errors| fields_fault(&errors))?;
-            Ok(Content { name: input.name, data: Value::Object(input.data) })
-        }
-    }
-}
-
-fn only_name_and_data() -> Fault {
-    fields_fault(&[FieldError::new(
-        "",
-        "type",
-        "a thing is {name: string or null, data: object} after a patch, and no more",
-    )])
 }
