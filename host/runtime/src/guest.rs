@@ -3,8 +3,9 @@
 mod things;
 
 use crate::commit::{NewEvent, Note, Queued, lock};
-use crate::invoke::{Chain, InvokeOptions, Running, TurnWrites};
+use crate::invoke::InvokeOptions;
 use crate::object::Object;
+use crate::running::{Chain, Running, TurnWrites};
 use crate::things::Direction;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

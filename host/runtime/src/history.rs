@@ -2,8 +2,9 @@
 
 use crate::Caller;
 use crate::commit::{NewEvent, lock};
-use crate::invoke::{Chain, InvokeFailed, InvokeOptions, Invoked, Running};
+use crate::invoke::{InvokeFailed, InvokeOptions, Invoked};
 use crate::object::Object;
+use crate::running::{Chain, Running};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use store::Page;

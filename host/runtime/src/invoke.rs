@@ -1,25 +1,20 @@
 //! Running a function: find it, admit it, run it, write down what came of it.
 
 use crate::Caller;
-use crate::commit::{NewEvent, Note, Queued, lock};
+use crate::commit::{Note, Queued, lock};
 use crate::functions::FunctionVersion;
 use crate::guest::GuestHost;
 use crate::object::{Object, fault_of};
-use crate::turn::OpenTurn;
+use crate::running::{Chain, Running, Sending, ended, outcome_event};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, SemaphorePermit};
 use types::exec::{BoxFuture, ComponentFile, Invocation, Job};
-use types::{
-    ActionRef, ActionRow, ActionStatus, At, Durability, Fault, FaultKind, FunctionKind, Id, Json, Limits, LogRow,
-    Timestamp,
-};
+use types::{ActionRef, ActionStatus, At, Durability, Fault, FaultKind, FunctionKind, Id, Json, Limits};
 
 /// After a cancel the guest may come to an end by itself; then it is stopped (spec DUR-9).
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
-/// A payload larger than this is not kept with its action; that it was there is.
-const KEPT_PAYLOAD_BYTES_MAX: usize = 64 << 10;
 
 /// How a caller wants it.
 #[derive(Clone, Debug)]
@@ -55,136 +50,6 @@ pub struct InvokeFailed {
 impl From<Fault> for InvokeFailed {
     fn from(fault: Fault) -> Self {
         Self { action: None, fault }
-    }
-}
-
-/// Which invocations led to this one.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Chain {
-    pub(crate) parent: Option<Id>,
-    pub(crate) depth: u32,
-}
-
-/// A run in progress.
-pub(crate) struct Running {
-    pub(crate) id: Id,
-    target: String,
-    version: u64,
-    export: Option<String>,
-    pub(crate) caller: Caller,
-    pub(crate) chain: Chain,
-    durability: Durability,
-    idempotency_key: Option<String>,
-    input: Json,
-    created_at: Timestamp,
-    begun: Instant,
-    pub(crate) cancelled: AtomicBool,
-    pub(crate) stop: Notify,
-    /// What the guest wrote and is not committed yet.
-    pub(crate) turn: Mutex<TurnWrites>,
-}
-
-/// What a guest did since its last commit.
-#[derive(Default)]
-pub(crate) struct TurnWrites {
-    pub(crate) events: Vec<NewEvent>,
-    pub(crate) sends: Vec<Sending>,
-    /// Lines that found no room in the queue at once.
-    pub(crate) logs: Vec<LogRow>,
-    /// Its transaction, once it touched a thing.
-    pub(crate) open: Option<OpenTurn>,
-    /// What was written into it.
-    writes: usize,
-    bytes: usize,
-}
-
-impl TurnWrites {
-    /// Counts one more thing written.
-    pub(crate) fn count(&mut self, bytes: usize, bytes_max: usize) -> Result<(), Fault> {
-        if self.bytes + bytes > bytes_max {
-            let message =
-                format!("one turn writes {} MiB of things at most; end it with a wait, or write less", bytes_max >> 20);
-            return Err(Fault::limit("TURN_BYTES_LIMIT", message));
-        }
-        self.writes += 1;
-        self.bytes += bytes;
-        Ok(())
-    }
-
-    /// Events, sends and things so far.
-    pub(crate) fn len(&self) -> usize {
-        self.events.len() + self.sends.len() + self.writes
-    }
-}
-
-/// A call to be made once the turn has committed.
-pub(crate) struct Sending {
-    /// Has its id already, which is what the guest was told.
-    running: Arc<Running>,
-    ready: Ready,
-    options: InvokeOptions,
-    delay: Duration,
-}
-
-impl Sending {
-    pub(crate) fn id(&self) -> Id {
-        self.running.id
-    }
-}
-
-impl Running {
-    /// Its row while it runs.
-    pub(crate) fn row(&self) -> ActionRow {
-        self.row_as(ActionStatus::Running, None, None)
-    }
-
-    fn row_as(&self, status: ActionStatus, output: Option<&Json>, error: Option<Fault>) -> ActionRow {
-        let duration = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let ended = match status {
-            ActionStatus::Pending | ActionStatus::Running | ActionStatus::Retrying => None,
-            ActionStatus::Completed | ActionStatus::Failed | ActionStatus::Undone | ActionStatus::Cancelled => {
-                Some(duration)
-            }
-        };
-        ActionRow {
-            id: self.id,
-            verb: "invoke".to_owned(),
-            actor: self.caller.identity.actor.to_string(),
-            target: self.target.clone(),
-            input: None,
-            output: None,
-            options: self.kept(output),
-            durability: self.durability,
-            status,
-            error,
-            attempts: 1,
-            idempotency_key: self.idempotency_key.clone(),
-            request_id: Some(self.caller.request_id.to_string()),
-            parent: self.chain.parent,
-            created_at: self.created_at,
-            started_at: Some(self.created_at),
-            completed_at: ended.map(|us| self.created_at.plus(Duration::from_micros(us))),
-            duration_us: ended,
-        }
-    }
-
-    /// `{version, export?, input?, output?}`, without secrets.
-    fn kept(&self, output: Option<&Json>) -> Json {
-        let mut text = format!("{{\"version\":{}", self.version);
-        if let Some(export) = &self.export {
-            text.push_str(&format!(",\"export\":\"{export}\""));
-        }
-        for (name, payload) in [("input", Some(&self.input)), ("output", output)] {
-            let Some(payload) = payload else { continue };
-            if payload.as_str().len() > KEPT_PAYLOAD_BYTES_MAX {
-                text.push_str(&format!(",\"{name}Bytes\":{},\"truncated\":true", payload.as_str().len()));
-            } else {
-                text.push_str(&format!(",\"{name}\":{}", types::redact(payload)));
-            }
-        }
-        text.push('}');
-        // Two long payloads would say `truncated` twice.
-        Json::parse(text).unwrap_or_else(|_| Json::from_value(&serde_json::json!({ "truncated": true })))
     }
 }
 
@@ -484,32 +349,6 @@ impl Object {
             None => self.take_room(note.bytes() as usize).await,
         };
         self.node.inner.committers.queue(&self.inner, Queued::Note(Box::new(note)), bytes);
-    }
-}
-
-fn ended(running: &Running, fault: &Fault) -> Note {
-    let logs = std::mem::take(&mut *lock(&running.turn)).logs;
-    let status = match fault.kind {
-        FaultKind::Cancelled => ActionStatus::Cancelled,
-        _ => ActionStatus::Failed,
-    };
-    let event = Json::of(&serde_json::json!({ "error": { "code": fault.code, "message": fault.message } }));
-    let events = vec![
-        outcome_event(running, "invoked", "{}".to_owned()),
-        outcome_event(
-            running,
-            if status == ActionStatus::Cancelled { "cancelled" } else { "failed" },
-            event.to_string(),
-        ),
-    ];
-    Note { action: Some(running.row_as(status, None, Some(fault.clone()))), events, logs }
-}
-
-fn outcome_event(running: &Running, verb: &str, data: String) -> NewEvent {
-    NewEvent {
-        verb: verb.to_owned(),
-        source: running.target.clone(),
-        data: Json::parse(data).unwrap_or_else(|_| Json::null()),
     }
 }
 

@@ -47,6 +47,7 @@ mod blobs;
 mod commit;
 mod guest;
 mod registry;
+mod running;
 mod schema;
 mod turn;
 

@@ -2,8 +2,8 @@
 
 use crate::commit::{Change, Queue, Queued, lock};
 use crate::functions::Functions;
-use crate::invoke::Running;
 use crate::node::{Node, NodeInner};
+use crate::running::Running;
 use crate::things::{Nouns, Verbs};
 use crate::turn::Gate;
 use std::collections::HashMap;

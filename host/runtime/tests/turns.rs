@@ -81,6 +81,16 @@ impl Scene {
             let last = increment(&mut host).await;
             completed(&json!([first.ok(), json_of(inner).ok(), last.ok()]))
         });
+        executor.on("emit", |job, mut host| async move {
+            let wanted = job.input.to_value().as_u64().unwrap_or(0);
+            for n in 0..wanted {
+                let call = Call::Emit { event: "Order.placed".into(), data: Json::null(), source: None };
+                if let Reply::Fault(fault) = host.call(call).await {
+                    return failed(Fault::new(fault.kind, fault.code, format!("at {n}: {}", fault.message)));
+                }
+            }
+            completed(&json!(wanted))
+        });
         executor.on("pure", |_, _| async move { completed(&json!(0)) });
         let log = Arc::new(MemoryLog::new());
         let config = Config::standard(dir.to_owned(), Namespace::parse("https://root.test")?);
@@ -95,7 +105,7 @@ impl Scene {
             key: None,
         };
         let scene = Self { object, log, caller: Caller { identity, request_id: "r".into() }, holding };
-        for name in ["increment", "trap", "hold", "nested", "pure"] {
+        for name in ["increment", "trap", "hold", "nested", "emit", "pure"] {
             let file = testkit::component(&format!("scripted:{name}"))?;
             let upload = org_ai_runtime::Upload {
                 component: file.path().to_owned(),
@@ -115,8 +125,12 @@ impl Scene {
     }
 
     async fn invoke(&self, name: &str) -> Result<Value, Fault> {
-        let action = name.parse().expect("it is an action");
-        let invoked = self.object.invoke(&self.caller, &action, Json::null(), InvokeOptions::default()).await;
+        self.invoke_with(name, json!(null)).await
+    }
+
+    async fn invoke_with(&self, name: &str, input: Value) -> Result<Value, Fault> {
+        let (action, input) = (name.parse().expect("it is an action"), Json::from_value(&input));
+        let invoked = self.object.invoke(&self.caller, &action, input, InvokeOptions::default()).await;
         invoked.map(|invoked| invoked.result.to_value()).map_err(|failed| failed.fault)
     }
 
@@ -281,5 +295,16 @@ async fn a_run_that_fails_tells_nothing_that_is_not_durable() -> anyhow::Result<
     scene.log.release();
     assert_eq!(first.await?, json!(1));
     assert_eq!(trap.await.expect_err("it traps").code, "TRAP");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_emits_a_thousand_times_and_not_once_more() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let scene = Scene::new(dir.path()).await?;
+    assert_eq!(scene.invoke_with("emit", json!(1_000)).await?, json!(1_000));
+    let refused = scene.invoke_with("emit", json!(1_001)).await.expect_err("one more than a turn takes");
+    assert_eq!(refused.code, "TURN_WRITES_LIMIT");
+    assert!(refused.message.starts_with("at 1000:"), "{}", refused.message);
     Ok(())
 }
