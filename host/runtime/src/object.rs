@@ -376,7 +376,9 @@ impl Object {
         self.node.inner.committers.queue(&self.inner, Queued::Change(Box::new(change)), bytes);
         match answered.await.unwrap_or_else(|_| Err(Fault::internal())) {
             Ok(value) => Ok(value),
-            // "It exists already" tells of something, too.
+            // That the host could not write tells of nothing that is in the file.
+            Err(fault) if fault.kind == FaultKind::Unavailable => Err(fault),
+            // "It exists already" tells of something.
             Err(fault) => self.seen().await.and(Err(fault)),
         }
     }
