@@ -97,7 +97,7 @@ fn bench(criterion: &mut Criterion) {
     let job = Job {
         component: file,
         kind: FunctionKind::Code,
-        export: None,
+        entry: types::exec::Entry::Run,
         input: Json::parse("{}").expect("it is JSON"),
         limits: Limits::STANDARD,
         manifest: Arc::new(Manifest::default()),

@@ -11,7 +11,7 @@ use serde_json::json;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use types::exec::{Host, Job, Outcome, Usage};
+use types::exec::{Entry as Wanted, Host, Job, Outcome, Usage};
 use types::{Fault, FunctionKind, Json};
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Val};
@@ -62,14 +62,21 @@ fn plan<'a>(loaded: &'a Loaded, job: &Job) -> Result<Plan<'a>, Fault> {
         }
     };
     let known = || tools.iter().map(|tool| tool.name.as_str());
-    let tool = match &job.export {
+    let export = match &job.entry {
+        Wanted::Run => None,
+        Wanted::Export(export) => Some(export),
+        Wanted::Handle { .. } | Wanted::Describe => {
+            return Err(Fault::invalid("KIND_MISMATCH", "a tool box has functions, not handlers"));
+        }
+    };
+    let tool = match export {
         Some(export) => tools.iter().find(|tool| tool.name == *export),
         // A box of one tool needs no name.
         None => tools.first().filter(|_| tools.len() == 1),
     };
     let Some(tool) = tool else {
         let names: Vec<_> = known().take(20).collect();
-        let wanted = match &job.export {
+        let wanted = match export {
             Some(export) => format!("there is no `{export}`{}", crate::nearest::hint(export, known())),
             None => "say which function to call".to_owned(),
         };

@@ -68,7 +68,9 @@ impl GuestHost {
             | Call::Search { .. }
             | Call::TimerAfter { .. }
             | Call::TimerAt { .. }
-            | Call::TimerCancel { .. }) => Err(Fault::unavailable(unserved.name())),
+            | Call::TimerCancel { .. }
+            | Call::Http { .. }
+            | Call::Poll { .. }) => Err(Fault::unavailable(unserved.name())),
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, SemaphorePermit};
-use types::exec::{BoxFuture, ComponentFile, Invocation, Job};
+use types::exec::{BoxFuture, ComponentFile, Entry, Invocation, Job};
 use types::{ActionRef, ActionStatus, At, Durability, Fault, FaultKind, FunctionKind, Id, Json, Limits};
 
 /// After a cancel the guest may come to an end by itself; then it is stopped (spec DUR-9).
@@ -235,7 +235,7 @@ impl Object {
         let job = Job {
             component: ComponentFile { hash: function.def.hash, path: node.blobs.path(&function.def.hash) },
             kind: function.def.kind,
-            export,
+            entry: export.map_or(Entry::Run, Entry::Export),
             input,
             limits,
             manifest: function.manifest.clone(),

@@ -8,6 +8,8 @@ pub use archive::{Archived, Cuts, VersionHead};
 mod column;
 mod events;
 pub use events::EventFilter;
+mod invocations;
+pub use invocations::{Invocation, InvocationFilter};
 mod logs;
 pub use logs::{LogEntry, LogFilter};
 mod branches;

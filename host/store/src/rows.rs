@@ -1,6 +1,7 @@
 //! The one way a row enters a file.
 
 mod archive;
+mod invocations;
 mod things;
 pub(crate) use things::branch_key;
 
@@ -73,6 +74,10 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
             "UPDATE objects SET deleted = 1, destroyedAt = ?2 WHERE ns = ?1",
             params![namespace.as_str(), millis(*at)],
         ),
+        Row::Invocation(invocation) => invocations::insert(connection, invocation),
+        Row::InvocationState(state) => invocations::stand(connection, state),
+        Row::Step(step) => invocations::put_step(connection, step),
+        Row::StepsCut { invocation, from } => invocations::cut_steps(connection, *invocation, *from),
     }
 }
 

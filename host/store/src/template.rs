@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_objects_own_file.sql"),
     include_str!("../migrations/0002_things_have_branches.sql"),
     include_str!("../migrations/0003_history_can_be_archived.sql"),
+    include_str!("../migrations/0004_runs_go_on.sql"),
 ];
 
 pub(crate) const SCHEMA: u32 = MIGRATIONS.len() as u32;

@@ -1,42 +1,169 @@
 //! What a guest can ask of its host: one closed list, so that journaling, metering and permission have one choke point.
+//!
+//! The last two are asked for by the engine itself, of a run that is journaled: what it performs, and what came of it.
 
 use crate::{Fault, Json};
 use serde::{Deserialize, Serialize};
 
-/// One import call of an invocation. WASI calls are not among them: they are answered inside the engine.
+/// One import call of an invocation. Of the WASI calls only those stand here whose answer a replay must know.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Call {
-    Send { action: String, data: Json, options: CallOptions },
-    Try { action: String, data: Json, options: CallOptions },
-    Do { action: String, data: Json, options: CallOptions },
-    Start { action: String, data: Json, options: CallOptions },
-    Join { action_id: String },
-    WorkerDo { worker: Option<String>, task: Json, context: Option<Json> },
-    Ask { worker: Option<String>, question: String, options: Option<Json> },
-    Decide { worker: Option<String>, question: String, options: Json },
-    Approve { worker: Option<String>, request: Json, options: Option<Json> },
-    Generate { worker: Option<String>, prompt: String, options: Option<Json> },
-    Notify { worker: Option<String>, message: Json, options: Option<Json> },
-    Integration { provider: String, method: String, args: Json },
-    ThingGet { at: ThingRef },
-    ThingList { noun: String, query: Option<Json> },
-    ThingCreate { noun: String, data: Json, if_version: Option<u64>, branch: Option<String> },
-    ThingPut { at: ThingRef, data: Json, if_version: Option<u64>, branch: Option<String> },
-    ThingPatch { at: ThingRef, patch: Json, if_version: Option<u64>, branch: Option<String> },
-    ThingDelete { at: ThingRef, if_version: Option<u64>, branch: Option<String> },
-    ThingVersions { at: ThingRef, query: Option<Json> },
-    Relate { from: ThingRef, verb: String, to: String, data: Option<Json> },
-    Unrelate { from: ThingRef, verb: String, to: String },
-    Relationships { from: ThingRef, verb: Option<String> },
-    References { to: ThingRef, verb: Option<String> },
-    Emit { event: String, data: Json, source: Option<String> },
-    WaitFor { event: String, filter: Option<String>, timeout_ms: Option<u64> },
-    Search { query: Json },
-    Sleep { duration_ms: u64 },
-    SleepUntil { time_ms: u64 },
-    TimerAfter { name: String, delay_ms: u64, action: String, data: Json },
-    TimerAt { name: String, time_ms: u64, action: String, data: Json },
-    TimerCancel { name: String },
+    Send {
+        action: String,
+        data: Json,
+        options: CallOptions,
+    },
+    Try {
+        action: String,
+        data: Json,
+        options: CallOptions,
+    },
+    Do {
+        action: String,
+        data: Json,
+        options: CallOptions,
+    },
+    Start {
+        action: String,
+        data: Json,
+        options: CallOptions,
+    },
+    Join {
+        action_id: String,
+    },
+    WorkerDo {
+        worker: Option<String>,
+        task: Json,
+        context: Option<Json>,
+    },
+    Ask {
+        worker: Option<String>,
+        question: String,
+        options: Option<Json>,
+    },
+    Decide {
+        worker: Option<String>,
+        question: String,
+        options: Json,
+    },
+    Approve {
+        worker: Option<String>,
+        request: Json,
+        options: Option<Json>,
+    },
+    Generate {
+        worker: Option<String>,
+        prompt: String,
+        options: Option<Json>,
+    },
+    Notify {
+        worker: Option<String>,
+        message: Json,
+        options: Option<Json>,
+    },
+    Integration {
+        provider: String,
+        method: String,
+        args: Json,
+    },
+    ThingGet {
+        at: ThingRef,
+    },
+    ThingList {
+        noun: String,
+        query: Option<Json>,
+    },
+    ThingCreate {
+        noun: String,
+        data: Json,
+        if_version: Option<u64>,
+        branch: Option<String>,
+    },
+    ThingPut {
+        at: ThingRef,
+        data: Json,
+        if_version: Option<u64>,
+        branch: Option<String>,
+    },
+    ThingPatch {
+        at: ThingRef,
+        patch: Json,
+        if_version: Option<u64>,
+        branch: Option<String>,
+    },
+    ThingDelete {
+        at: ThingRef,
+        if_version: Option<u64>,
+        branch: Option<String>,
+    },
+    ThingVersions {
+        at: ThingRef,
+        query: Option<Json>,
+    },
+    Relate {
+        from: ThingRef,
+        verb: String,
+        to: String,
+        data: Option<Json>,
+    },
+    Unrelate {
+        from: ThingRef,
+        verb: String,
+        to: String,
+    },
+    Relationships {
+        from: ThingRef,
+        verb: Option<String>,
+    },
+    References {
+        to: ThingRef,
+        verb: Option<String>,
+    },
+    Emit {
+        event: String,
+        data: Json,
+        source: Option<String>,
+    },
+    WaitFor {
+        event: String,
+        filter: Option<String>,
+        timeout_ms: Option<u64>,
+    },
+    Search {
+        query: Json,
+    },
+    Sleep {
+        duration_ms: u64,
+    },
+    SleepUntil {
+        time_ms: u64,
+    },
+    TimerAfter {
+        name: String,
+        delay_ms: u64,
+        action: String,
+        data: Json,
+    },
+    TimerAt {
+        name: String,
+        time_ms: u64,
+        action: String,
+        data: Json,
+    },
+    TimerCancel {
+        name: String,
+    },
+    /// An outgoing request, whole, with its secrets still as `{{secret:NAME}}`.
+    Http {
+        method: String,
+        url: String,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    },
+    /// Which of several pollables are ready.
+    Poll {
+        pollables: u32,
+    },
 }
 
 impl Call {
@@ -74,6 +201,8 @@ impl Call {
             Self::TimerAfter { .. } => "timers.after",
             Self::TimerAt { .. } => "timers.at",
             Self::TimerCancel { .. } => "timers.cancel",
+            Self::Http { .. } => "http.request",
+            Self::Poll { .. } => "poll",
         }
     }
 }
@@ -118,4 +247,15 @@ pub enum Reply {
     Bool(bool),
     Done,
     Fault(Fault),
+    Http(HttpReply),
+    /// Positions in the list that was polled, ascending.
+    Ready(Vec<u32>),
+}
+
+/// The response to an outgoing request, whole.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HttpReply {
+    pub status: u16,
+    pub headers: Vec<(String, Vec<u8>)>,
+    pub body: Vec<u8>,
 }

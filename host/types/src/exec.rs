@@ -1,6 +1,7 @@
 //! The seam between who keeps objects alive (`runtime`) and who runs components (`engine`, or a script in `testkit`).
 
 use crate::{ActionShape, Call, Fault, FunctionKind, Hash, Id, Json, Limits, LogStream, Manifest, Reply, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
@@ -34,6 +35,11 @@ pub trait Host: Send {
         Arc::new(|| Box::pin(std::future::ready(Ok(()))))
     }
 
+    /// The journal of a run that has one (`do`): what the engine itself performs outside goes through it too.
+    fn steps(&self) -> Option<Arc<dyn Steps>> {
+        None
+    }
+
     /// A whole line, as soon as it was written.
     fn log(&mut self, stream: LogStream, line: String);
 
@@ -42,6 +48,28 @@ pub trait Host: Send {
 
     /// Whether somebody asked the run to end.
     fn is_cancelled(&self) -> bool;
+}
+
+/// A journal, for what the engine performs itself: outgoing HTTP, and waiting for several things at once.
+pub trait Steps: Send + Sync {
+    /// Takes the next ordinal, at the moment the guest makes the call: the order of ordinals is the order of calls.
+    fn open(&self) -> u32;
+
+    /// The call of that ordinal, as soon as it is whole. A fault: the run cannot go on, because the journal has another
+    /// call there (code `NON_DETERMINISTIC`), or because what was written before cannot be made durable.
+    fn begin(&self, ordinal: u32, call: Call) -> BoxFuture<'static, Result<Begun, Fault>>;
+
+    /// What came of a call that was to be performed. Answers when the guest may be told.
+    fn end(&self, ordinal: u32, reply: Reply) -> BoxFuture<'static, Result<(), Fault>>;
+}
+
+/// What a journal says of a call.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Begun {
+    /// It was performed before.
+    Recorded(Reply),
+    /// It is to be performed now; the key is the same each time this step is performed.
+    Perform { key: String },
 }
 
 /// A component in the local blob store.
@@ -59,13 +87,57 @@ pub struct Inspection {
     pub imports: Vec<String>,
 }
 
+/// Which of a component's exports is called.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Entry {
+    /// `run` of world `code`, or the only function of a tool box.
+    Run,
+    /// A function of a tool box.
+    Export(String),
+    /// `handle(kind, name, payload)` of world `app`; the input is the payload.
+    Handle { kind: HandlerKind, name: String },
+    /// `describe()` of world `app`; the input is not looked at. Every import is refused.
+    Describe,
+}
+
+/// What an app's handler is called for (spec WSM-2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HandlerKind {
+    Event,
+    Schedule,
+    Rpc,
+    Function,
+    Workflow,
+    Alarm,
+    Message,
+    Lifecycle,
+    Probe,
+}
+
+impl HandlerKind {
+    /// As `handle` of `wit/` spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Schedule => "schedule",
+            Self::Rpc => "rpc",
+            Self::Function => "function",
+            Self::Workflow => "workflow",
+            Self::Alarm => "alarm",
+            Self::Message => "message",
+            Self::Lifecycle => "lifecycle",
+            Self::Probe => "probe",
+        }
+    }
+}
+
 /// One run to be made.
 #[derive(Clone, Debug)]
 pub struct Job {
     pub component: ComponentFile,
     pub kind: FunctionKind,
-    /// The export of a tool box; none for `run` of world `code`.
-    pub export: Option<String>,
+    pub entry: Entry,
     pub input: Json,
     pub limits: Limits,
     pub manifest: Arc<Manifest>,

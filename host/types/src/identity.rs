@@ -14,7 +14,7 @@ pub enum IdentityKind {
 }
 
 /// A caller whose credential was verified. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Identity {
     /// The URL that goes into action rows: `{ns}/Service/{name}`.
     pub actor: Arc<str>,

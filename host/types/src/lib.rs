@@ -29,7 +29,9 @@ pub use function::{
 mod limits;
 pub use limits::Limits;
 mod call;
-pub use call::{Call, CallOptions, Reply, Retry, ThingRef};
+pub use call::{Call, CallOptions, HttpReply, Reply, Retry, ThingRef};
+mod invocation;
+pub use invocation::{Awaited, InvocationRow, InvocationState, Standing, StepRow, Trigger};
 mod record;
 pub use record::{
     ActionRow, ActionStatus, ArchivedRow, Born, BranchRow, Durability, EventRow, KeyRow, LogRow, LogStream, MergeRow,

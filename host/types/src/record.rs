@@ -1,6 +1,9 @@
 //! What a turn leaves behind: complete rows, so that applying them twice, later or elsewhere gives the same file.
 
-use crate::{BranchName, Fault, Hash, Id, Json, Namespace, Noun, ObjectId, Scopes, ThingId, ThingKey, Timestamp};
+use crate::{
+    BranchName, Fault, Hash, Id, InvocationRow, InvocationState, Json, Namespace, Noun, ObjectId, Scopes, StepRow,
+    ThingId, ThingKey, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 /// The outcome of one turn, or of several of one object that ended together. Identified by `(object, epoch, seq)`;
@@ -61,6 +64,16 @@ pub enum Row {
     Destroyed {
         namespace: Namespace,
         at: Timestamp,
+    },
+    Invocation(Box<InvocationRow>),
+    /// Where an invocation stands from now on.
+    InvocationState(InvocationState),
+    /// Inserted, or replaced by its answer.
+    Step(StepRow),
+    /// The steps from this ordinal on are given up: a later attempt went another way.
+    StepsCut {
+        invocation: Id,
+        from: u32,
     },
 }
 

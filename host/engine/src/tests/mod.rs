@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use types::exec::{BoxFuture, ComponentFile, Executor, Host, Invocation, Job, Outcome};
+use types::exec::{BoxFuture, ComponentFile, Entry, Executor, Host, Invocation, Job, Outcome};
 use types::{Call, Fault, FunctionKind, Hash, Id, Json, Limits, LogStream, Manifest, Reply, Timestamp};
 
 /// An engine with folders of its own.
@@ -90,7 +90,7 @@ fn job(component: &ComponentFile, input: &str) -> Job {
     Job {
         component: component.clone(),
         kind: FunctionKind::Code,
-        export: None,
+        entry: Entry::Run,
         input: Json::parse(input).unwrap(),
         limits: Limits::STANDARD,
         manifest: Arc::new(Manifest::default()),
@@ -111,7 +111,7 @@ fn job(component: &ComponentFile, input: &str) -> Job {
 }
 
 fn tool(component: &ComponentFile, export: &str, input: &str) -> Job {
-    Job { kind: FunctionKind::ToolBox, export: Some(export.into()), ..job(component, input) }
+    Job { kind: FunctionKind::ToolBox, entry: Entry::Export(export.into()), ..job(component, input) }
 }
 
 /// Answers from a script, and keeps what it was asked and told.

@@ -1,0 +1,117 @@
+//! Durable invocations and their steps.
+
+use super::{Blob, Text, int, millis, run};
+use crate::Error;
+use rusqlite::{Connection, params};
+use types::{Awaited, Id, InvocationRow, InvocationState, Standing, StepRow, Trigger};
+
+pub(crate) fn insert(connection: &Connection, i: &InvocationRow) -> Result<(), Error> {
+    let body = encode(i)?;
+    let (trigger, name, sequence, place, parent) = columns_of(&i.trigger);
+    run(
+        connection,
+        "INSERT INTO invocations (number, id, function, version, trigger, name, sequence, place, parent, key, serial,
+           input, body, attempt, interrupted, standing)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1, 0, 'ready')",
+        params![
+            int(i.number),
+            Blob::of(i.id),
+            i.function.as_str(),
+            int(i.version),
+            trigger,
+            name,
+            sequence,
+            place,
+            parent.map(Blob::of),
+            i.key,
+            i.serial,
+            Text(&i.input),
+            body,
+        ],
+    )
+}
+
+type Columns<'a> = (&'static str, Option<&'a str>, Option<i64>, Option<u32>, Option<Id>);
+
+fn columns_of(trigger: &Trigger) -> Columns<'_> {
+    match trigger {
+        Trigger::Call => ("call", None, None, None, None),
+        Trigger::Step { parent, ordinal } => ("step", None, None, Some(*ordinal), Some(*parent)),
+        Trigger::Event { subscription, sequence, order } => {
+            ("event", Some(subscription), Some(int(*sequence)), Some(*order), None)
+        }
+        Trigger::Schedule { name, at: _ } => ("schedule", Some(name), None, None, None),
+        Trigger::Timer { name } => ("timer", Some(name), None, None, None),
+        Trigger::Workflow { name } => ("workflow", Some(name), None, None, None),
+    }
+}
+
+/// The input has a column of its own; it is not kept twice.
+fn encode(i: &InvocationRow) -> Result<Vec<u8>, Error> {
+    let body = InvocationRow { input: types::Json::null(), ..i.clone() };
+    postcard::to_stdvec(&body).map_err(|e| Error::Io(std::io::Error::other(e.to_string())))
+}
+
+pub(crate) fn stand(connection: &Connection, s: &InvocationState) -> Result<(), Error> {
+    let (standing, until, on, output) = match &s.at {
+        Standing::Ready => ("ready", None, None, None),
+        Standing::Running => ("running", None, None, None),
+        Standing::Delayed { until } => ("delayed", Some(*until), None, None),
+        Standing::Waiting { on, until } => ("waiting", *until, Some(on), None),
+        Standing::Paused => ("paused", None, None, None),
+        Standing::Done { output } => ("done", None, None, output.as_ref()),
+    };
+    let (child, event) = match on {
+        Some(Awaited::Child { child, ordinal: _ }) => (Some(Blob::of(*child)), None),
+        Some(Awaited::Event { noun, verb, filter, ordinal: _ }) => (None, Some((noun, verb, filter))),
+        Some(Awaited::Time { ordinal: _ }) | None => (None, None),
+    };
+    run(
+        connection,
+        "UPDATE invocations SET attempt = ?2, interrupted = ?3, standing = ?4, until = ?5, waitStep = ?6,
+           waitChild = ?7, waitNoun = ?8, waitVerb = ?9, waitFilter = ?10, output = ?11
+         WHERE id = ?1",
+        params![
+            Blob::of(s.id),
+            s.attempt,
+            s.interrupted,
+            standing,
+            until.map(millis),
+            on.map(Awaited::ordinal),
+            child,
+            event.map(|(noun, _, _)| noun),
+            event.map(|(_, verb, _)| verb),
+            event.and_then(|(_, _, filter)| filter.as_ref()),
+            output.map(Text),
+        ],
+    )
+}
+
+pub(crate) fn put_step(connection: &Connection, s: &StepRow) -> Result<(), Error> {
+    let reply = s.reply.as_ref().map(postcard::to_stdvec).transpose();
+    let reply = reply.map_err(|e| Error::Io(std::io::Error::other(e.to_string())))?;
+    run(
+        connection,
+        "INSERT INTO steps (invocation, ordinal, attempt, name, stepId, fingerprint, call, reply, child, startedAt, endedAt)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT (invocation, ordinal) DO UPDATE SET attempt = ?3, name = ?4, stepId = ?5, fingerprint = ?6,
+           call = ?7, reply = ?8, child = ?9, startedAt = ?10, endedAt = ?11",
+        params![
+            Blob::of(s.invocation),
+            s.ordinal,
+            s.attempt,
+            s.name,
+            s.step_id,
+            int(s.fingerprint),
+            s.call,
+            reply,
+            s.child.map(Blob::of),
+            millis(s.started_at),
+            s.ended_at.map(millis),
+        ],
+    )
+}
+
+pub(crate) fn cut_steps(connection: &Connection, invocation: Id, from: u32) -> Result<(), Error> {
+    run(connection, "DELETE FROM steps WHERE invocation = ?1 AND ordinal >= ?2", params![Blob::of(invocation), from])
+}
