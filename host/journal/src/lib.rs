@@ -42,8 +42,8 @@ pub struct Journal {
 /// What a run is told of a call.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Next {
-    /// It was answered before.
-    Answered(Reply),
+    /// It was answered before, then.
+    Answered { reply: Reply, at: Timestamp },
     /// It was made before, and no answer is recorded: the host stopped, or the answer is still awaited.
     Unanswered { started_at: Timestamp, child: Option<Id> },
     /// It is made for the first time in this attempt. `cut`: the recorded steps from this ordinal on are given up.
@@ -169,7 +169,7 @@ impl Journal {
                 self.went_on = true;
                 Next::New { cut: false }
             }
-            Some(reply) => Next::Answered(reply),
+            Some(reply) => Next::Answered { reply, at: step.ended_at.unwrap_or(step.started_at) },
             None => Next::Unanswered { started_at: step.started_at, child: step.child },
         })
     }

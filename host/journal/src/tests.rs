@@ -23,7 +23,7 @@ fn recorded(ordinal: u32, attempt: u32, call: &Call, reply: Option<Reply>) -> St
         reply,
         child: None,
         started_at: Timestamp::from_millis(5),
-        ended_at: None,
+        ended_at: Some(Timestamp::from_millis(7)),
     }
 }
 
@@ -31,11 +31,15 @@ fn failed() -> Reply {
     Reply::Fault(Fault::failed("NO", "no"))
 }
 
+fn answered(reply: Reply) -> Next {
+    Next::Answered { reply, at: Timestamp::from_millis(7) }
+}
+
 #[test]
 fn what_was_answered_is_answered_again_and_the_rest_is_new() {
     let steps = vec![recorded(0, 1, &emit("A.b"), Some(Reply::Done)), recorded(1, 1, &emit("C.d"), None)];
     let mut journal = Journal::new(1, steps);
-    assert_eq!(journal.next(&emit("A.b")).unwrap(), (0, Next::Answered(Reply::Done)));
+    assert_eq!(journal.next(&emit("A.b")).unwrap(), (0, answered(Reply::Done)));
     assert!(!journal.is_replayed());
     let started_at = Timestamp::from_millis(5);
     assert_eq!(journal.next(&emit("C.d")).unwrap(), (1, Next::Unanswered { started_at, child: None }));
@@ -56,7 +60,7 @@ fn another_call_than_the_recorded_one_shows_both() {
 fn a_failed_step_is_answered_within_its_attempt_and_made_anew_by_the_next() {
     let step = recorded(0, 1, &attempt("pay", None), Some(failed()));
     let mut same = Journal::new(1, vec![step.clone()]);
-    assert_eq!(same.next(&attempt("pay", None)).unwrap().1, Next::Answered(failed()));
+    assert_eq!(same.next(&attempt("pay", None)).unwrap().1, answered(failed()));
     let mut next = Journal::new(2, vec![step]);
     assert_eq!(next.next(&attempt("pay", None)).unwrap(), (0, Next::New { cut: false }));
 }
@@ -70,7 +74,7 @@ fn behind_a_step_made_anew_the_way_may_change_and_the_old_one_is_given_up() {
         recorded(3, 1, &emit("Mail.sent"), Some(Reply::Done)),
     ];
     let mut journal = Journal::new(2, steps);
-    assert_eq!(journal.next(&emit("A.b")).unwrap().1, Next::Answered(Reply::Done));
+    assert_eq!(journal.next(&emit("A.b")).unwrap().1, answered(Reply::Done));
     assert_eq!(journal.next(&attempt("pay", None)).unwrap(), (1, Next::New { cut: false }));
     assert_eq!(journal.next(&emit("Pay.done")).unwrap(), (2, Next::New { cut: true }));
     assert_eq!(journal.next(&emit("Mail.sent")).unwrap(), (3, Next::New { cut: false }));
@@ -93,8 +97,8 @@ fn a_named_step_keeps_its_answer_when_code_around_it_moves() {
         recorded(1, 1, &attempt("b", Some("second")), Some(Reply::Version(2))),
     ];
     let mut journal = Journal::new(1, steps);
-    assert_eq!(journal.next(&attempt("b", Some("second"))).unwrap(), (1, Next::Answered(Reply::Version(2))));
-    assert_eq!(journal.next(&attempt("a", Some("first"))).unwrap(), (0, Next::Answered(Reply::Version(1))));
+    assert_eq!(journal.next(&attempt("b", Some("second"))).unwrap(), (1, answered(Reply::Version(2))));
+    assert_eq!(journal.next(&attempt("a", Some("first"))).unwrap(), (0, answered(Reply::Version(1))));
     assert_eq!(journal.next(&attempt("c", Some("third"))).unwrap(), (2, Next::New { cut: false }));
 }
 
@@ -122,7 +126,7 @@ fn places_are_taken_in_the_order_of_calls_whatever_becomes_whole_first() {
     let mut again = Journal::new(1, steps);
     let (first, second) = (again.open().unwrap(), again.open().unwrap());
     assert!(matches!(again.whole(second, &get("http://b")).unwrap(), Next::Unanswered { .. }));
-    assert_eq!(again.whole(first, &get("http://a")).unwrap(), Next::Answered(Reply::Done));
+    assert_eq!(again.whole(first, &get("http://a")).unwrap(), answered(Reply::Done));
 }
 
 #[test]
@@ -163,7 +167,7 @@ proptest! {
         for (n, event) in events.iter().enumerate() {
             let (ordinal, next) = again.next(&emit(event)).unwrap();
             prop_assert_eq!(ordinal as usize, n);
-            prop_assert_eq!(next, if n < stop { Next::Answered(Reply::Version(n as u64)) } else { Next::New { cut: false } });
+            prop_assert_eq!(next, if n < stop { answered(Reply::Version(n as u64)) } else { Next::New { cut: false } });
         }
     }
 }

@@ -9,6 +9,7 @@
 //!   taken back by itself, and its writer is answered when the log says that it is durable. That wait is the output gate.
 
 use crate::clock::Clock;
+use crate::durable::Accepting;
 use crate::object::Inner;
 use commit_log::{CommitLog, Outcome};
 use std::collections::VecDeque;
@@ -32,24 +33,48 @@ pub(crate) struct NewEvent {
 }
 
 /// What an invocation leaves behind.
+#[derive(Default)]
 pub(crate) struct Note {
     pub(crate) action: Option<ActionRow>,
+    /// Of whom the events are, when the action's row is not among what is written.
+    pub(crate) cause: Option<types::Id>,
     pub(crate) events: Vec<NewEvent>,
     pub(crate) logs: Vec<LogRow>,
+    /// Durable invocations that are accepted with it.
+    pub(crate) accepts: Vec<Accepting>,
+    /// Steps, and where invocations stand from now on.
+    pub(crate) rows: Vec<Row>,
+    /// An invocation that is over: who waits for it may go on.
+    pub(crate) ends: Option<types::Id>,
 }
 
 impl Note {
+    pub(crate) fn of_rows(rows: Vec<Row>) -> Self {
+        Self { rows, ..Self::default() }
+    }
+
     /// What it costs while it waits; an estimate that grows with its payload.
     pub(crate) fn bytes(&self) -> u32 {
         let action = self.action.as_ref().map_or(0, |a| 256 + a.options.as_str().len());
         let events: usize = self.events.iter().map(|e| 128 + e.data.as_str().len()).sum();
         let logs: usize = self.logs.iter().map(|l| 64 + l.text.len()).sum();
-        u32::try_from(action + events + logs).unwrap_or(u32::MAX)
+        let accepts: usize = self.accepts.iter().map(Accepting::bytes).sum();
+        let rows: usize = self.rows.iter().map(bytes_of).sum();
+        u32::try_from(action + events + logs + accepts + rows).unwrap_or(u32::MAX)
     }
 
     /// Into the file, with sequence numbers.
     pub(crate) fn write(self, turn: &mut Turn<'_>, at: Timestamp) -> Result<(), store::Error> {
-        let action_id = self.action.as_ref().map(|a| a.id);
+        let action_id = self.action.as_ref().map(|a| a.id).or(self.cause);
+        for accepting in self.accepts {
+            accepting.write(turn, at)?;
+        }
+        for row in self.rows {
+            turn.write(row)?;
+        }
+        if let Some(id) = self.ends {
+            crate::durable::let_parents_go_on(turn, id)?;
+        }
         for log in self.logs {
             turn.write(Row::Log(log))?;
         }
@@ -64,12 +89,29 @@ impl Note {
     }
 }
 
+/// What a row of an invocation weighs; an estimate that grows with its payload.
+fn bytes_of(row: &Row) -> usize {
+    match row {
+        Row::Step(step) => match &step.reply {
+            Some(types::Reply::Json(json)) => 256 + json.as_str().len(),
+            Some(types::Reply::Http(http)) => 256 + http.body.len(),
+            _ => 256,
+        },
+        Row::InvocationState(state) => match &state.at {
+            types::Standing::Done { output: Some(output) } => 128 + output.as_str().len(),
+            _ => 128,
+        },
+        _ => 128,
+    }
+}
+
 pub(crate) fn write_event(
     turn: &mut Turn<'_>,
     event: NewEvent,
     action: types::Id,
     at: Timestamp,
 ) -> Result<(), store::Error> {
+    crate::durable::wake_waiting(turn, &event.source, &event.verb)?;
     let sequence = turn.next_sequence();
     turn.write(Row::Event(types::EventRow {
         sequence,

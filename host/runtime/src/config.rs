@@ -26,6 +26,8 @@ pub struct Config {
     pub runs_max: usize,
     /// Runs at a time in one object, so that one tenant cannot take every place of the node.
     pub object_runs_max: usize,
+    /// How long a durable run may wait for something before its instance is let go and only rows remain.
+    pub park_after: Duration,
     /// How long a run may wait for a place before it is refused.
     pub admission_wait: Duration,
     /// Rows waiting for their commit, in bytes: of one object and of the node. Writers wait above that.
@@ -71,6 +73,7 @@ impl Config {
             runs_max: 512,
             object_runs_max: 256,
             admission_wait: Duration::from_secs(10),
+            park_after: Duration::from_secs(1),
             object_queue_bytes_max: 16 << 20,
             node_queue_bytes_max: 256 << 20,
             flush_window: Duration::from_millis(10),

@@ -3,6 +3,7 @@
 mod things;
 
 use crate::commit::{NewEvent, Note, Queued, lock};
+use crate::durable::DurableSteps;
 use crate::invoke::InvokeOptions;
 use crate::object::Object;
 use crate::running::{Chain, Running, TurnWrites};
@@ -10,7 +11,7 @@ use crate::things::Direction;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use types::exec::{BoxFuture, Gate, Host};
+use types::exec::{BoxFuture, Gate, Host, Steps};
 use types::{ActionRef, Call, CallOptions, Fault, FaultKind, Json, LogRow, LogStream, Namespace, Reply, Timestamp};
 
 /// Things, events and sends one turn may gather.
@@ -23,8 +24,8 @@ const SEND_DELAY_MAX: Duration = Duration::from_secs(3600);
 const PLATFORM_NOUNS: [&str; 7] = ["action", "function", "schedule", "audit", "object", "key", "secret"];
 
 pub(crate) struct GuestHost {
-    object: Object,
-    running: Arc<Running>,
+    pub(crate) object: Object,
+    pub(crate) running: Arc<Running>,
     lines: u32,
 }
 
@@ -33,7 +34,7 @@ impl GuestHost {
         Self { object, running, lines: 0 }
     }
 
-    async fn answer(&mut self, call: Call) -> Result<Reply, Fault> {
+    pub(crate) async fn answer(&mut self, call: Call) -> Result<Reply, Fault> {
         match call {
             Call::Emit { event, data, source } => self.emit(&event, data, source),
             Call::Send { action, data, options } => self.send(&action, data, options).await,
@@ -54,21 +55,21 @@ impl GuestHost {
             Call::Unrelate { from, verb, to } => self.unrelate(from, &verb, &to).await,
             Call::Relationships { from, verb } => self.edges(from, Direction::Outbound, verb).await,
             Call::References { to, verb } => self.edges(to, Direction::Inbound, verb).await,
-            unserved @ (Call::Do { .. }
+            Call::Do { .. }
             | Call::Start { .. }
             | Call::Join { .. }
-            | Call::WorkerDo { .. }
+            | Call::WaitFor { .. }
+            | Call::TimerAfter { .. }
+            | Call::TimerAt { .. }
+            | Call::TimerCancel { .. } => self.answer_begun(call).await,
+            unserved @ (Call::WorkerDo { .. }
             | Call::Ask { .. }
             | Call::Decide { .. }
             | Call::Approve { .. }
             | Call::Generate { .. }
             | Call::Notify { .. }
             | Call::Integration { .. }
-            | Call::WaitFor { .. }
             | Call::Search { .. }
-            | Call::TimerAfter { .. }
-            | Call::TimerAt { .. }
-            | Call::TimerCancel { .. }
             | Call::Http { .. }
             | Call::Poll { .. }) => Err(Fault::unavailable(unserved.name())),
         }
@@ -153,7 +154,7 @@ impl GuestHost {
         Ok(self.object.clone())
     }
 
-    fn only_here(&self, options: &CallOptions) -> Result<(), Fault> {
+    pub(crate) fn only_here(&self, options: &CallOptions) -> Result<(), Fault> {
         let Some(target) = &options.target else { return Ok(()) };
         let target = Namespace::parse(target).map_err(|e| Fault::invalid("TARGET_INVALID", e.to_string()))?;
         if target == *self.object.namespace() {
@@ -162,7 +163,7 @@ impl GuestHost {
         Err(Fault::unavailable("calling another object (options.target)"))
     }
 
-    fn deeper(&self) -> Result<(), Fault> {
+    pub(crate) fn deeper(&self) -> Result<(), Fault> {
         let max = self.object.node.inner.config.limits.call_depth_max;
         if self.running.chain.depth < max {
             return Ok(());
@@ -176,16 +177,20 @@ impl GuestHost {
 
 /// Commits what the turn wrote and waits until it is durable: called before the guest waits on anything outside, so that
 /// nothing leaves before what it depends on (spec RUN-2, WSM-7).
-async fn end_turn(object: &Object, running: &Running) -> Result<(), Fault> {
-    let TurnWrites { events, sends, logs, open, .. } = {
+pub(crate) async fn end_turn(object: &Object, running: &Running) -> Result<(), Fault> {
+    let TurnWrites { events, sends, logs, accepts, mut rows, open, .. } = {
         let mut turn = lock(&running.turn);
-        if turn.events.is_empty() && turn.sends.is_empty() && turn.open.is_none() {
+        if turn.is_empty() {
             return Ok(());
         }
         std::mem::take(&mut *turn)
     };
-    // The row of the action itself goes with the last turn; until then it is the running one.
-    let note = Note { action: Some(running.row()), events, logs };
+    // The row of the action itself goes with the last turn; until then it is the running one. A durable one is there.
+    let action = running.durable.is_none().then(|| running.row());
+    if let Some(run) = &running.durable {
+        rows.extend(run.went_on());
+    }
+    let note = Note { action, cause: Some(running.id), events, logs, accepts, rows, ..Note::default() };
     match open {
         Some(open) => open.commit(note).await?,
         None => object.commit_note(note).await?,
@@ -194,11 +199,22 @@ async fn end_turn(object: &Object, running: &Running) -> Result<(), Fault> {
     Ok(())
 }
 
-fn parse_action(text: &str) -> Result<ActionRef, Fault> {
+pub(crate) fn parse_action(text: &str) -> Result<ActionRef, Fault> {
     text.parse().map_err(|e: types::NameError| Fault::invalid("ACTION_INVALID", e.to_string()))
 }
 
-fn room_in(turn: &TurnWrites) -> Result<(), Fault> {
+/// What failed below is this guest's to handle; what it must not learn was left out where it arose.
+pub(crate) fn reply_of(answer: Result<Reply, Fault>) -> Reply {
+    match answer {
+        Ok(reply) => reply,
+        Err(fault) => Reply::Fault(Fault {
+            kind: if fault.kind == FaultKind::Unauthenticated { FaultKind::Forbidden } else { fault.kind },
+            ..fault
+        }),
+    }
+}
+
+pub(crate) fn room_in(turn: &TurnWrites) -> Result<(), Fault> {
     if turn.len() < TURN_WRITES_MAX {
         return Ok(());
     }
@@ -208,13 +224,9 @@ fn room_in(turn: &TurnWrites) -> Result<(), Fault> {
 impl Host for GuestHost {
     fn call(&mut self, call: Call) -> BoxFuture<'_, Reply> {
         Box::pin(async move {
-            match self.answer(call).await {
-                Ok(reply) => reply,
-                // What failed below is this guest's to handle; what it must not learn was left out where it arose.
-                Err(fault) => Reply::Fault(Fault {
-                    kind: if fault.kind == FaultKind::Unauthenticated { FaultKind::Forbidden } else { fault.kind },
-                    ..fault
-                }),
+            match self.running.durable.clone() {
+                Some(run) => self.step(&run, call).await,
+                None => reply_of(self.answer(call).await),
             }
         })
     }
@@ -228,10 +240,15 @@ impl Host for GuestHost {
     }
 
     fn log(&mut self, stream: LogStream, line: String) {
+        // What a replay says again is written down already.
+        if self.running.durable.as_ref().is_some_and(|run| run.is_replaying()) {
+            self.lines += 1;
+            return;
+        }
         let row =
             LogRow { action: self.running.id, ordinal: self.lines, at: self.object.node.now(), stream, text: line };
         self.lines += 1;
-        let note = Note { action: None, events: Vec::new(), logs: vec![row] };
+        let note = Note { logs: vec![row], ..Note::default() };
         // Lines keep their order: once one had to wait, the rest waits with it.
         let mut turn = lock(&self.running.turn);
         match turn.logs.is_empty().then(|| self.object.try_take_room(note.bytes())).flatten() {
@@ -243,8 +260,13 @@ impl Host for GuestHost {
         }
     }
 
+    fn steps(&self) -> Option<Arc<dyn Steps>> {
+        let run = self.running.durable.clone()?;
+        Some(Arc::new(DurableSteps { object: self.object.clone(), running: self.running.clone(), run }))
+    }
+
     fn now(&mut self) -> Timestamp {
-        self.object.node.now()
+        self.running.durable.as_ref().map_or_else(|| self.object.node.now(), |run| run.now())
     }
 
     fn is_cancelled(&self) -> bool {

@@ -120,6 +120,9 @@ impl Object {
             running.stop.notify_waiters();
             return Ok(running.row());
         }
+        if let Some(cancelled) = self.cancel_waiting(id).await? {
+            return Ok(cancelled);
+        }
         let row = self.action(caller, id).await?;
         Err(Fault::conflict(
             "ACTION_SETTLED",
@@ -140,6 +143,12 @@ impl Object {
         }
         if row.status != ActionStatus::Failed {
             return refuse(format!("the action is {}; only a failed one can be retried", row.status.as_str()));
+        }
+        if row.durability == Durability::Do && row.verb == "invoke" && row.attempts > 0 {
+            let function = row.target.strip_prefix("Function/").and_then(|name| types::FunctionName::parse(name).ok());
+            let function = function.ok_or_else(Fault::internal)?;
+            crate::invoke::may_invoke(caller, &ActionRef { function, export: None, at: types::At::Head })?;
+            return self.retry_durably(id).await;
         }
         let function = row.target.strip_prefix("Function/").filter(|_| row.verb == "invoke");
         let Some(function) = function else {

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, SemaphorePermit};
 use types::exec::{BoxFuture, ComponentFile, Entry, Invocation, Job};
-use types::{ActionRef, ActionStatus, At, Durability, Fault, FaultKind, FunctionKind, Id, Json, Limits};
+use types::{
+    ActionRef, ActionStatus, At, Durability, Fault, FaultKind, FunctionKind, Id, Json, Limits, Retry, Timestamp,
+};
 
 /// After a cancel the guest may come to an end by itself; then it is stopped (spec DUR-9).
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
@@ -20,14 +22,33 @@ const CANCEL_GRACE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct InvokeOptions {
     pub durability: Durability,
-    /// Lowers the limit of wall time.
+    /// Lowers the limit of wall time; of a `do` it is that of one attempt.
     pub timeout: Option<Duration>,
     pub idempotency_key: Option<String>,
+    /// The rest is for `do` alone. None: [`STANDARD_RETRY`](crate::STANDARD_RETRY).
+    pub retry: Option<Retry>,
+    /// Invocations with the same word run one at a time, in the order of acceptance.
+    pub serial: Option<String>,
+    /// Not before so long from now.
+    pub delay: Option<Duration>,
+    /// After it no attempt begins.
+    pub deadline: Option<Timestamp>,
+    /// Run once more what failed under the same key.
+    pub retry_failed: bool,
 }
 
 impl Default for InvokeOptions {
     fn default() -> Self {
-        Self { durability: Durability::Try, timeout: None, idempotency_key: None }
+        Self {
+            durability: Durability::Try,
+            timeout: None,
+            idempotency_key: None,
+            retry: None,
+            serial: None,
+            delay: None,
+            deadline: None,
+            retry_failed: false,
+        }
     }
 }
 
@@ -55,11 +76,21 @@ impl From<Fault> for InvokeFailed {
 
 /// An invocation that may be made: found, permitted, its input looked at.
 pub(crate) struct Ready {
-    function: Arc<FunctionVersion>,
+    pub(crate) function: Arc<FunctionVersion>,
     /// Whose function it is: this object's or one's above.
-    owner: Object,
-    export: Option<String>,
-    input: Json,
+    pub(crate) owner: Object,
+    pub(crate) entry: Entry,
+    pub(crate) input: Json,
+}
+
+impl Ready {
+    /// The function of a tool box that is called.
+    pub(crate) fn export(&self) -> Option<&str> {
+        match &self.entry {
+            Entry::Export(export) => Some(export),
+            Entry::Run | Entry::Handle { .. } | Entry::Describe => None,
+        }
+    }
 }
 
 impl Object {
@@ -72,14 +103,7 @@ impl Object {
         options: InvokeOptions,
     ) -> Result<Invoked, InvokeFailed> {
         match options.durability {
-            Durability::Do => {
-                return Err(Fault::new(
-                    FaultKind::Unavailable,
-                    "NOT_IMPLEMENTED",
-                    "durability \"do\" is not served by this host yet; use \"try\" or \"send\"",
-                )
-                .into());
-            }
+            Durability::Do => return self.invoke_durably(caller, action, input, options).await,
             Durability::Send => {
                 let action = self.send(caller, action, input, options).await?;
                 return Ok(Invoked { action, result: Json::null(), duration_us: 0 });
@@ -122,8 +146,7 @@ impl Object {
         let Sending { running, ready, options, delay } = sending;
         self.note(Note {
             action: Some(running.row_as(ActionStatus::Pending, None, None)),
-            events: Vec::new(),
-            logs: Vec::new(),
+            ..Note::default()
         })
         .await;
         tokio::spawn(self.clone().run_later(running, ready, options, delay));
@@ -169,9 +192,9 @@ impl Object {
                 return Err(Fault::unavailable(&format!("running a function of kind {}", kind.as_str())));
             }
         }
-        let export = function.shape(action.export.as_deref())?.export.clone();
+        let entry = function.shape(action.export.as_deref())?.export.clone().map_or(Entry::Run, Entry::Export);
         function.schemas.check_input(&input)?;
-        Ok(Ready { function, owner, export, input })
+        Ok(Ready { function, owner, entry, input })
     }
 
     pub(crate) async fn run(
@@ -191,7 +214,7 @@ impl Object {
             id: Id::new(now, rand::random()),
             target: format!("{}/{}", crate::functions::NOUN, ready.function.name),
             version: ready.function.version,
-            export: ready.export.clone(),
+            export: ready.export().map(str::to_owned),
             caller: caller.clone(),
             chain,
             durability: options.durability,
@@ -202,6 +225,7 @@ impl Object {
             cancelled: AtomicBool::new(false),
             stop: Notify::new(),
             turn: Mutex::default(),
+            durable: None,
         })
     }
 
@@ -228,18 +252,42 @@ impl Object {
     }
 
     async fn execute(&self, running: &Arc<Running>, ready: Ready, options: &InvokeOptions) -> Result<Json, Fault> {
-        let Ready { function, owner, export, input } = ready;
-        let node = &self.node.inner;
-        let limits = function.manifest.limits.apply(node.config.limits);
+        let limits = ready.function.manifest.limits.apply(self.node.inner.config.limits);
         let limits = Limits { wall: options.timeout.map_or(limits.wall, |t| limits.wall.min(t)), ..limits };
-        let job = Job {
-            component: ComponentFile { hash: function.def.hash, path: node.blobs.path(&function.def.hash) },
+        let function = ready.function.clone();
+        let job = self.job(running, ready, limits, rand::random(), 1).await?;
+        let host = Box::new(GuestHost::new(self.clone(), running.clone()));
+        let outcome = tokio::select! {
+            biased;
+            () = cancelled(running) => {
+                return Err(Fault::new(FaultKind::Cancelled, "CANCELLED", "the run was cancelled"));
+            }
+            outcome = self.node.inner.executor.run(job, host) => outcome,
+        };
+        let output = outcome.result?;
+        function.schemas.check_output(&output)?;
+        Ok(output)
+    }
+
+    /// What the executor is given.
+    pub(crate) async fn job(
+        &self,
+        running: &Running,
+        ready: Ready,
+        limits: Limits,
+        seed: [u8; 32],
+        attempt: u32,
+    ) -> Result<Job, Fault> {
+        let Ready { function, owner, entry, input } = ready;
+        let blobs = &self.node.inner.blobs;
+        Ok(Job {
+            component: ComponentFile { hash: function.def.hash, path: blobs.path(&function.def.hash) },
             kind: function.def.kind,
-            entry: export.map_or(Entry::Run, Entry::Export),
+            entry,
             input,
             limits,
             manifest: function.manifest.clone(),
-            assets: function.manifest.assets.as_ref().map(|hash| node.blobs.assets_path(hash)),
+            assets: function.manifest.assets.as_ref().map(|hash| blobs.assets_path(hash)),
             secrets: owner.secrets_for(&function.manifest).await?,
             invocation: Invocation {
                 id: running.id,
@@ -247,23 +295,12 @@ impl Object {
                 function: function.name.to_string(),
                 version: function.version,
                 actor: running.caller.identity.actor.clone(),
-                attempt: 1,
+                attempt,
                 deadline: running.created_at.plus(limits.wall),
                 parent: running.chain.parent,
             },
-            seed: rand::random(),
-        };
-        let host = Box::new(GuestHost::new(self.clone(), running.clone()));
-        let outcome = tokio::select! {
-            biased;
-            () = cancelled(running) => {
-                return Err(Fault::new(FaultKind::Cancelled, "CANCELLED", "the run was cancelled"));
-            }
-            outcome = node.executor.run(job, host) => outcome,
-        };
-        let output = outcome.result?;
-        function.schemas.check_output(&output)?;
-        Ok(output)
+            seed,
+        })
     }
 
     /// A place to run in, of the object and of the node. Nested calls do not wait for one: their callers hold places
@@ -297,11 +334,12 @@ impl Object {
         let writes = std::mem::take(&mut *lock(&running.turn));
         let row = running.row_as(ActionStatus::Completed, Some(&output), None);
         let duration_us = row.duration_us.unwrap_or(0);
-        let waits = !writes.events.is_empty() || writes.open.is_some();
+        let waits = !writes.events.is_empty() || writes.open.is_some() || !writes.accepts.is_empty();
         let mut events = vec![outcome_event(running, "invoked", "{}".to_owned())];
         events.extend(writes.events);
         events.push(outcome_event(running, "completed", format!("{{\"durationUs\":{duration_us}}}")));
-        let note = Note { action: Some(row), events, logs: writes.logs };
+        let note =
+            Note { action: Some(row), events, logs: writes.logs, accepts: writes.accepts, ..Note::default() };
         if waits {
             // What the guest said happened must be durable before anybody hears that the run succeeded.
             let committed = match writes.open {
@@ -353,7 +391,7 @@ impl Object {
 }
 
 /// Resolves when the run is to be stopped: after a cancel and its grace.
-async fn cancelled(running: &Running) {
+pub(crate) async fn cancelled(running: &Running) {
     loop {
         running.stop.notified().await;
         if running.cancelled.load(Ordering::Acquire) {

@@ -45,6 +45,8 @@ pub use session::Session;
 
 mod blobs;
 mod commit;
+mod durable;
+pub use durable::STANDARD_RETRY;
 mod guest;
 mod registry;
 mod running;

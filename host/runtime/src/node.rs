@@ -4,6 +4,7 @@ use crate::blobs::Blobs;
 use crate::clock::{Clock, ManualClock};
 use crate::commit::{Committers, Path, Undurable, lock};
 use crate::config::Config;
+use crate::durable::Wakes;
 use crate::lifecycle::{self, Graves, Leftovers, Operations, Places};
 use crate::object::{Inner, Object, fault_of};
 use crate::registry::{Entry, Known, REST, Registry};
@@ -46,6 +47,7 @@ pub(crate) struct NodeInner {
     pub(crate) graves: Graves,
     pub(crate) whereabouts: Places,
     pub(crate) leftovers: Leftovers,
+    pub(crate) wakes: Arc<Wakes>,
     open: Mutex<LruCache<ObjectId, Slot>>,
     stopping: AtomicBool,
 }
@@ -104,6 +106,7 @@ impl Node {
             graves: Graves::open(config.data_dir.join("gone"))?,
             whereabouts: Places::default(),
             leftovers: Leftovers::open(config.data_dir.join("moved"))?,
+            wakes: Arc::default(),
             open: Mutex::new(LruCache::unbounded()),
             stopping: AtomicBool::new(false),
             epoch: LOCAL_EPOCH,
@@ -128,6 +131,7 @@ impl Node {
         let root_key = node.ensure_root_key(&root).await.map_err(OpenError::Root)?;
         node.start_checkpoints()?;
         lifecycle::start(&node);
+        crate::durable::start_waking(&node);
         Ok(Opened { node, root_key })
     }
 
@@ -361,6 +365,7 @@ impl Node {
 
 /// Goes on with what a stop of the host interrupted in an object that was opened.
 fn go_on(object: &Object) {
+    object.resume_durably();
     if !object.inner.interrupted.is_empty() {
         crate::family::go_on(object);
         lifecycle::go_on(object);

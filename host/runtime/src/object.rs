@@ -1,6 +1,7 @@
 //! One durable object while it is in memory: its file, its queue, its functions, its runs.
 
 use crate::commit::{Change, Queue, Queued, lock};
+use crate::durable::{Durable, Wakes};
 use crate::functions::Functions;
 use crate::node::{Node, NodeInner};
 use crate::running::Running;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use store::{Store, Turn};
 use tokio::sync::{Notify, OnceCell, Semaphore, oneshot, watch};
-use types::{ActionRow, Fault, FaultKind, Id, Namespace, ObjectId, Record, Row};
+use types::{ActionRow, Fault, FaultKind, Id, Namespace, ObjectId, Record, Row, Standing, Timestamp};
 
 /// A handle of one durable object. Cheap to clone; while one is held, the object stays open.
 #[derive(Clone)]
@@ -42,6 +43,10 @@ pub(crate) struct Inner {
     pub(crate) verbs: Verbs,
     pub(crate) places: Semaphore,
     pub(crate) running: Mutex<HashMap<Id, Arc<Running>>>,
+    pub(crate) durable: Durable,
+    /// What its file said of durable invocations when it was opened; None: there is nothing to be done.
+    pub(crate) left_open: Option<LeftOpen>,
+    wakes: Arc<Wakes>,
     /// Counts commits that had log lines in them, and those that had events, for those who follow.
     lines: OnceLock<watch::Sender<u64>>,
     events: OnceLock<watch::Sender<u64>>,
@@ -76,8 +81,16 @@ pub(crate) struct Parts {
     pub(crate) has_verbs: bool,
     /// Operations that a stop of the host interrupted, and that go on.
     pub(crate) interrupted: Vec<ActionRow>,
+    pub(crate) left_open: Option<LeftOpen>,
     /// The last record that the log has.
     pub(crate) confirmed: u64,
+}
+
+/// Durable invocations that are not over.
+pub(crate) struct LeftOpen {
+    /// Some were ready or ran.
+    pub(crate) is_ready: bool,
+    pub(crate) next_due: Option<Timestamp>,
 }
 
 impl Inner {
@@ -96,6 +109,9 @@ impl Inner {
             verbs: Verbs::new(parts.has_verbs),
             places: Semaphore::new(node.config.object_runs_max),
             running: Mutex::default(),
+            durable: Durable::default(),
+            left_open: parts.left_open,
+            wakes: node.wakes.clone(),
             lines: OnceLock::new(),
             events: OnceLock::new(),
             confirmed: AtomicU64::new(parts.confirmed),
@@ -236,6 +252,32 @@ impl Inner {
         self.events.get_or_init(|| watch::Sender::new(0)).subscribe()
     }
 
+    /// What became ready runs as soon as the node comes to it; what has a time is woken then.
+    fn note_standing(&self, records: &[Arc<Record>]) {
+        let mut ready = false;
+        let mut first: Option<Timestamp> = None;
+        for row in records.iter().flat_map(|record| &record.rows) {
+            match row {
+                Row::Invocation(invocation) => ready |= !invocation.began,
+                Row::InvocationState(state) => match &state.at {
+                    Standing::Ready => ready = true,
+                    Standing::Delayed { until } | Standing::Waiting { until: Some(until), .. } => {
+                        first = Some(first.map_or(*until, |first| first.min(*until)));
+                    }
+                    Standing::Running | Standing::Waiting { until: None, .. } | Standing::Paused | Standing::Done { .. } => {}
+                },
+                _ => {}
+            }
+        }
+        if ready {
+            self.durable.there_are_more();
+            first = Some(Timestamp::from_millis(0));
+        }
+        if let Some(first) = first {
+            self.wakes.note(self.id, first);
+        }
+    }
+
     pub(crate) fn tell_followers(&self, records: &[Arc<Record>]) {
         let tell = |followers: &OnceLock<watch::Sender<u64>>, is_theirs: fn(&Row) -> bool| {
             let Some(followers) = followers.get().filter(|f| f.receiver_count() > 0) else { return };
@@ -243,6 +285,7 @@ impl Inner {
                 followers.send_modify(|commits| *commits += 1);
             }
         };
+        self.note_standing(records);
         tell(&self.lines, |row| matches!(row, Row::Log(_)));
         tell(&self.events, |row| matches!(row, Row::Event(_)));
     }

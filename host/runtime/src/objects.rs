@@ -2,7 +2,7 @@
 
 use crate::functions::{Functions, NOUN};
 use crate::node::{Node, NodeInner};
-use crate::object::{Inner, Parts, fault_of};
+use crate::object::{LeftOpen, Inner, Parts, fault_of};
 use crate::registry::{Entry, REST};
 use crate::{family, lifecycle};
 use commit_log::Outcome;
@@ -77,10 +77,10 @@ pub(crate) fn open_file(
     // An object's first record is waited for by nobody: what is appended after it is not durable before it.
     let confirmed = if first.is_some() { 0 } else { store.applied_seq() };
     store.confirm(confirmed);
-    let Found { functions, has_nouns, has_verbs, interrupted } = found;
+    let Found { functions, has_nouns, has_verbs, interrupted, left_open } = found;
     let functions = Functions::of(&functions)?;
     let object = Arc::new(Inner::new(
-        Parts { id, namespace, store, functions, has_nouns, has_verbs, interrupted, confirmed },
+        Parts { id, namespace, store, functions, has_nouns, has_verbs, interrupted, left_open, confirmed },
         node,
     ));
     if let Some(first) = first {
@@ -105,12 +105,15 @@ struct Found {
     has_nouns: bool,
     has_verbs: bool,
     interrupted: Vec<ActionRow>,
+    left_open: Option<LeftOpen>,
 }
 
 fn look_at(store: &Store) -> Result<Found, store::Error> {
     let has = |noun: &str| store.has_noun(&Noun::parse(noun).expect("it is PascalCase"));
     let (has_nouns, has_verbs) = (has("Noun")?, has("Verb")?);
-    Ok(Found { functions: functions_of(store)?, has_nouns, has_verbs, interrupted: Vec::new() })
+    let left = LeftOpen { is_ready: store.has_ready_invocations()?, next_due: store.next_due()? };
+    let left_open = Some(left).filter(|left| left.is_ready || left.next_due.is_some());
+    Ok(Found { functions: functions_of(store)?, has_nouns, has_verbs, interrupted: Vec::new(), left_open })
 }
 
 /// The newest version of each function that is not deleted.

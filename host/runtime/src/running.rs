@@ -2,13 +2,14 @@
 
 use crate::Caller;
 use crate::commit::{NewEvent, Note, lock};
+use crate::durable::{Accepting, DurableRun};
 use crate::invoke::{InvokeOptions, Ready};
 use crate::turn::OpenTurn;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use types::{ActionRow, ActionStatus, Durability, Fault, FaultKind, Id, Json, LogRow, Timestamp};
+use types::{ActionRow, ActionStatus, Durability, Fault, FaultKind, Id, Json, LogRow, Row, Timestamp};
 
 /// A payload larger than this is not kept with its action; that it was there is.
 const KEPT_PAYLOAD_BYTES_MAX: usize = 64 << 10;
@@ -37,6 +38,8 @@ pub(crate) struct Running {
     pub(crate) stop: Notify,
     /// What the guest wrote and is not committed yet.
     pub(crate) turn: Mutex<TurnWrites>,
+    /// Its journal, when it is one that goes on whatever dies.
+    pub(crate) durable: Option<Arc<DurableRun>>,
 }
 
 /// What a guest did since its last commit.
@@ -46,6 +49,10 @@ pub(crate) struct TurnWrites {
     pub(crate) sends: Vec<Sending>,
     /// Lines that found no room in the queue at once.
     pub(crate) logs: Vec<LogRow>,
+    /// Durable invocations that it began, to be started once they are written.
+    pub(crate) accepts: Vec<Accepting>,
+    /// Steps that are not written yet.
+    pub(crate) rows: Vec<Row>,
     /// Its transaction, once it touched a thing.
     pub(crate) open: Option<OpenTurn>,
     /// Events and things so far.
@@ -68,7 +75,16 @@ impl TurnWrites {
 
     /// Sends, and events and things that were counted, so far.
     pub(crate) fn len(&self) -> usize {
-        self.sends.len() + self.writes
+        self.sends.len() + self.accepts.len() + self.writes
+    }
+
+    /// Whether there is anything to be committed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+            && self.sends.is_empty()
+            && self.accepts.is_empty()
+            && self.rows.is_empty()
+            && self.open.is_none()
     }
 }
 
@@ -123,24 +139,28 @@ impl Running {
         }
     }
 
-    /// `{version, export?, input?, output?}`, without secrets.
     fn kept(&self, output: Option<&Json>) -> Json {
-        let mut text = format!("{{\"version\":{}", self.version);
-        if let Some(export) = &self.export {
-            text.push_str(&format!(",\"export\":\"{export}\""));
-        }
-        for (name, payload) in [("input", Some(&self.input)), ("output", output)] {
-            let Some(payload) = payload else { continue };
-            if payload.as_str().len() > KEPT_PAYLOAD_BYTES_MAX {
-                text.push_str(&format!(",\"{name}Bytes\":{},\"truncated\":true", payload.as_str().len()));
-            } else {
-                text.push_str(&format!(",\"{name}\":{}", types::redact(payload)));
-            }
-        }
-        text.push('}');
-        // Two long payloads would say `truncated` twice.
-        Json::parse(text).unwrap_or_else(|_| Json::from_value(&serde_json::json!({ "truncated": true })))
+        kept(self.version, self.export.as_deref(), &self.input, output)
     }
+}
+
+/// `{version, export?, input?, output?}`, without secrets.
+pub(crate) fn kept(version: u64, export: Option<&str>, input: &Json, output: Option<&Json>) -> Json {
+    let mut text = format!("{{\"version\":{version}");
+    if let Some(export) = export {
+        text.push_str(&format!(",\"export\":\"{export}\""));
+    }
+    for (name, payload) in [("input", Some(input)), ("output", output)] {
+        let Some(payload) = payload else { continue };
+        if payload.as_str().len() > KEPT_PAYLOAD_BYTES_MAX {
+            text.push_str(&format!(",\"{name}Bytes\":{},\"truncated\":true", payload.as_str().len()));
+        } else {
+            text.push_str(&format!(",\"{name}\":{}", types::redact(payload)));
+        }
+    }
+    text.push('}');
+    // Two long payloads would say `truncated` twice.
+    Json::parse(text).unwrap_or_else(|_| Json::from_value(&serde_json::json!({ "truncated": true })))
 }
 
 pub(crate) fn ended(running: &Running, fault: &Fault) -> Note {
@@ -158,13 +178,18 @@ pub(crate) fn ended(running: &Running, fault: &Fault) -> Note {
             event.to_string(),
         ),
     ];
-    Note { action: Some(running.row_as(status, None, Some(fault.clone()))), events, logs }
+    Note { action: Some(running.row_as(status, None, Some(fault.clone()))), events, logs, ..Note::default() }
 }
 
 pub(crate) fn outcome_event(running: &Running, verb: &str, data: String) -> NewEvent {
+    event_of(&running.target, verb, data)
+}
+
+/// That something became of a run of `target`.
+pub(crate) fn event_of(target: &str, verb: &str, data: String) -> NewEvent {
     NewEvent {
         verb: verb.to_owned(),
-        source: running.target.clone(),
+        source: target.to_owned(),
         data: Json::parse(data).unwrap_or_else(|_| Json::null()),
     }
 }

@@ -33,6 +33,7 @@ CREATE INDEX invocationsReady ON invocations (number) WHERE standing IN ('ready'
 CREATE INDEX invocationsUntil ON invocations (until) WHERE until IS NOT NULL;
 CREATE INDEX invocationsSerial ON invocations (serial, number) WHERE serial IS NOT NULL AND standing <> 'done';
 CREATE INDEX invocationsWaiting ON invocations (waitVerb, waitNoun) WHERE waitVerb IS NOT NULL;
+CREATE INDEX invocationsOfChild ON invocations (waitChild) WHERE waitChild IS NOT NULL;
 CREATE INDEX invocationsByName ON invocations (trigger, name, number) WHERE name IS NOT NULL;
 CREATE INDEX invocationsByEvent ON invocations (sequence, place) WHERE sequence IS NOT NULL AND standing <> 'done';
 

@@ -72,12 +72,15 @@ pub(crate) struct State {
     pub last_at: Timestamp,
     /// Texts that are not in the index yet.
     pub pending_texts: u32,
+    /// An invocation waits for events, or did.
+    pub awaits_events: bool,
 }
 
 impl State {
     pub fn read(connection: &Connection) -> Result<Self, Error> {
         let sql = "SELECT object, namespace, createdAt, appliedSeq, epoch, nextVersion, nextSequence, \
-                   (SELECT createdAt FROM things ORDER BY version DESC LIMIT 1), (SELECT count(*) FROM searchPending) FROM meta";
+                   (SELECT createdAt FROM things ORDER BY version DESC LIMIT 1), (SELECT count(*) FROM searchPending), \
+                   EXISTS (SELECT 1 FROM invocations WHERE waitVerb IS NOT NULL) FROM meta";
         let read = |row: &Row<'_>| {
             Ok((|| {
                 let namespace = column::optional(row, 1, "namespace", |text: String| Namespace::parse(&text).ok())?;
@@ -93,6 +96,7 @@ impl State {
                     next_sequence: column::number(row, 6)?,
                     last_at: row.get::<_, Option<i64>>(7)?.map_or(Timestamp::from_millis(0), column::timestamp),
                     pending_texts: row.get(8)?,
+                    awaits_events: row.get(9)?,
                 })
             })())
         };

@@ -75,7 +75,7 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
             params![namespace.as_str(), millis(*at)],
         ),
         Row::Invocation(invocation) => invocations::insert(connection, invocation),
-        Row::InvocationState(state) => invocations::stand(connection, state),
+        Row::InvocationState(standing) => invocations::stand(connection, state, standing),
         Row::Step(step) => invocations::put_step(connection, step),
         Row::StepsCut { invocation, from } => invocations::cut_steps(connection, *invocation, *from),
     }

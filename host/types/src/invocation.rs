@@ -22,6 +22,8 @@ pub struct InvocationRow {
     /// All randomness of the run comes from this, at each replay.
     pub seed: [u8; 16],
     pub accepted_at: Timestamp,
+    /// Whether its first run began with its acceptance.
+    pub began: bool,
     pub trigger: Trigger,
     /// How deep it stands below a call that nobody's function made.
     pub depth: u32,
@@ -36,6 +38,8 @@ pub struct InvocationRow {
     pub deadline: Option<Timestamp>,
     /// Events with a higher sequence are those a wait of it may find.
     pub events_after: u64,
+    /// The action that called it, if a function did.
+    pub parent: Option<Id>,
 }
 
 /// What asked for an invocation.
@@ -43,8 +47,8 @@ pub struct InvocationRow {
 pub enum Trigger {
     /// A caller from outside.
     Call,
-    /// A step of another invocation of this object.
-    Step { parent: Id, ordinal: u32 },
+    /// A function that runs.
+    Step { ordinal: u32 },
     /// An event that a subscription is for; `order` is its place among the handlers of that event.
     Event { subscription: String, sequence: u64, order: u32 },
     /// A tick of a schedule, or somebody who asked for one.

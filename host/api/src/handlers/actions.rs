@@ -16,7 +16,7 @@ use runtime::{Caller, InvokeFailed, InvokeOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
-use types::{ActionRef, Durability, Fault, Id, Json};
+use types::{ActionRef, Durability, Fault, Id, Json, Retry};
 use utoipa::ToSchema;
 
 pub(crate) const PREFER: &str = "prefer";
@@ -83,8 +83,83 @@ pub(crate) struct Options {
     /// `send` answers at once, `try` (the default) with the result, `do` survives crashes.
     #[schema(value_type = Option<String>, example = "try")]
     durability: Option<Durability>,
-    /// Lowers the function's limit of wall time.
+    /// Lowers the function's limit of wall time; of a `do` it is the limit of one attempt.
     timeout_ms: Option<u64>,
+    /// How a `do` is retried.
+    retry: Option<RetryOptions>,
+    /// A `do` with the same word runs after those that were accepted before it.
+    serial: Option<String>,
+    /// A `do` begins so many milliseconds from now.
+    delay_ms: Option<u64>,
+    /// RFC 3339. After it no attempt of a `do` begins.
+    deadline: Option<String>,
+    /// Run a `do` once more that failed under the same Idempotency-Key.
+    #[serde(default)]
+    retry_failed: bool,
+}
+
+/// Delay before attempt k+1: min(maxDelayMs, initialDelayMs * multiplier^(k-1)), plus up to a quarter of it.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = Retry)]
+struct RetryOptions {
+    /// 3 when it is left out.
+    max_attempts: Option<u32>,
+    /// 100
+    initial_delay_ms: Option<u64>,
+    /// 30000
+    max_delay_ms: Option<u64>,
+    /// 2
+    multiplier: Option<f64>,
+    /// true
+    jitter: Option<bool>,
+}
+
+impl RetryOptions {
+    fn filled(&self) -> Retry {
+        let standard = runtime::STANDARD_RETRY;
+        Retry {
+            max_attempts: self.max_attempts.unwrap_or(standard.max_attempts),
+            initial_delay_ms: self.initial_delay_ms.unwrap_or(standard.initial_delay_ms),
+            max_delay_ms: self.max_delay_ms.unwrap_or(standard.max_delay_ms),
+            multiplier: self.multiplier.unwrap_or(standard.multiplier),
+            jitter: self.jitter.unwrap_or(standard.jitter),
+        }
+    }
+}
+
+/// The longest word of `serial`.
+const SERIAL_CHARS_MAX: usize = 255;
+
+impl Options {
+    fn checked(self, durability: Durability, idempotency_key: Option<String>) -> Result<InvokeOptions, Problem> {
+        if self.timeout_ms == Some(0) {
+            return Err(Problem::validation("options.timeoutMs must be at least 1"));
+        }
+        let for_do = self.retry.is_some() || self.serial.is_some() || self.deadline.is_some() || self.retry_failed;
+        if durability != Durability::Do && (for_do || self.delay_ms.is_some()) {
+            let message = "options.retry, serial, delayMs, deadline and retryFailed are for durability \"do\"";
+            return Err(Problem::validation(message));
+        }
+        if self.serial.as_ref().is_some_and(|s| s.is_empty() || s.chars().count() > SERIAL_CHARS_MAX) {
+            return Err(Problem::validation(format!("options.serial is 1 to {SERIAL_CHARS_MAX} characters")));
+        }
+        let deadline = self.deadline.map(|text| {
+            types::Timestamp::parse(&text).ok_or_else(|| {
+                Problem::validation(format!("options.deadline {text:?} is no time; write 2026-01-31T09:00:00Z"))
+            })
+        });
+        Ok(InvokeOptions {
+            durability,
+            timeout: self.timeout_ms.map(Duration::from_millis),
+            idempotency_key,
+            retry: self.retry.as_ref().map(RetryOptions::filled),
+            serial: self.serial,
+            delay: self.delay_ms.map(Duration::from_millis),
+            deadline: deadline.transpose()?,
+            retry_failed: self.retry_failed,
+        })
+    }
 }
 
 /// The answer of an invocation that came to its end.
@@ -143,13 +218,14 @@ pub(crate) async fn invoke(
     let idempotency_key = idempotency_key(&parts.headers)?;
     let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
     let (input, wanted) = read(&text)?;
-    if wanted.timeout_ms == Some(0) {
-        return Err(Problem::validation("options.timeoutMs must be at least 1"));
-    }
     let respond_async = prefers_async(&parts.headers);
     let durability = wanted.durability.unwrap_or(Durability::Try);
-    let options = InvokeOptions { durability, timeout: wanted.timeout_ms.map(Duration::from_millis), idempotency_key };
+    let options = wanted.checked(durability, idempotency_key)?;
     match durability {
+        Durability::Do if respond_async => {
+            let id = scope.object.accept_durably(&caller, &action, input, options).await.map_err(failed)?;
+            accepted(&scope, id, true)
+        }
         Durability::Send => accept(&scope, &caller, &action, input, options, respond_async).await,
         Durability::Try if respond_async => {
             let options = InvokeOptions { durability: Durability::Send, ..options };
@@ -157,12 +233,16 @@ pub(crate) async fn invoke(
         }
         Durability::Try | Durability::Do => {
             let invoked = scope.object.invoke(&caller, &action, input, options).await;
-            let invoked = invoked.map_err(|InvokeFailed { action, fault }| match action {
-                Some(_) => Problem::of_run(action, fault),
-                None => Problem::from(fault),
-            })?;
+            let invoked = invoked.map_err(failed)?;
             completed(&invoked.result, invoked.action, invoked.duration_us)
         }
+    }
+}
+
+fn failed(InvokeFailed { action, fault }: InvokeFailed) -> Problem {
+    match action {
+        Some(_) => Problem::of_run(action, fault),
+        None => Problem::from(fault),
     }
 }
 
@@ -175,6 +255,10 @@ async fn accept(
     preferred: bool,
 ) -> Result<Response, Problem> {
     let id = scope.object.send(caller, action, input, options).await?;
+    accepted(scope, id, preferred)
+}
+
+fn accepted(scope: &Scope, id: Id, preferred: bool) -> Result<Response, Problem> {
     let body = AcceptedView { action_id: id.to_string(), status: "pending".into() };
     let location = scope.link(&format!("/api/actions-log/{id}"));
     let mut response = crate::views::json_at(StatusCode::ACCEPTED, Some(&location), &body)?;

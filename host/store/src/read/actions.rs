@@ -44,12 +44,14 @@ impl Reader {
         self.first(&sql, &[&key], read)
     }
 
-    /// Actions that are pending, running or retrying, oldest first: what a start finds unfinished. Go on after `after`.
+    /// Actions that are pending, running or retrying, oldest first: what a start finds unfinished. Durable invocations are
+    /// not among them: their own table says where they stand. Go on after `after`.
     pub fn unfinished_actions(&self, after: Option<Id>, limit: u32) -> Result<Page<ActionRow, Id>, Error> {
         let limit = limited(limit);
         let sql = format!(
             "SELECT {COLUMNS} FROM actions INDEXED BY actionsOpen
-             WHERE status IN ('pending', 'running', 'retrying') AND id > ?1 ORDER BY id LIMIT ?2"
+             WHERE status IN ('pending', 'running', 'retrying') AND id > ?1 AND NOT (durability = 'do' AND verb = 'invoke')
+             ORDER BY id LIMIT ?2"
         );
         let after = Blob::of(after.unwrap_or(Id::from_u128(0)));
         Ok(page(self.list(&sql, &[&after, &(limit + 1)], read)?, limit, |a| a.id))

@@ -53,21 +53,44 @@ impl Reader {
         self.first(&sql, &[&key, &function], read)
     }
 
-    /// Those that can run, in the order of acceptance, from behind `after` on: what has a serial word only when nothing
-    /// of that word is before it, a handler of an event only when those before it have been tried.
-    pub fn ready_invocations(&self, after: u64, limit: u32) -> Result<Vec<Invocation>, Error> {
+    /// Those that can run, in the order of acceptance: what has a serial word only when nothing of that word is before
+    /// it, a handler of an event only when those before it have been tried.
+    pub fn ready_invocations(&self, limit: u32) -> Result<Vec<Invocation>, Error> {
         let sql = format!(
             "SELECT {COLUMNS} FROM invocations i INDEXED BY invocationsReady
-             WHERE standing IN ('ready', 'running') AND number > ?1 AND {} ORDER BY number LIMIT ?2",
-            MAY_RUN
+             WHERE standing = 'ready' AND {MAY_RUN} ORDER BY number LIMIT ?1"
+        );
+        self.list(&sql, &[&limited(limit)], read)
+    }
+
+    /// Those that ran when the file was last written to, behind `after`, in the order of acceptance.
+    pub fn running_invocations(&self, after: u64, limit: u32) -> Result<Vec<Invocation>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM invocations INDEXED BY invocationsReady
+             WHERE standing = 'running' AND number > ?1 ORDER BY number LIMIT ?2"
         );
         self.list(&sql, &[&int(after), &limited(limit)], read)
     }
 
-    /// Whether nothing that comes before it holds it back (see [`ready_invocations`](Self::ready_invocations)).
-    pub fn may_run(&self, id: Id) -> Result<bool, Error> {
-        let sql = format!("SELECT {MAY_RUN} FROM invocations i WHERE id = ?1");
-        Ok(self.first(&sql, &[&Blob::of(id)], |row| Ok(row.get(0)?))?.unwrap_or(false))
+    /// Whether any is ready or runs.
+    pub fn has_ready_invocations(&self) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM invocations INDEXED BY invocationsReady WHERE standing IN ('ready', 'running') LIMIT 1";
+        Ok(self.first(sql, &[], |_| Ok(()))?.is_some())
+    }
+
+    /// Those that wait for the end of this one.
+    pub fn waiting_for_child(&self, child: Id) -> Result<Vec<Invocation>, Error> {
+        let sql = format!("SELECT {COLUMNS} FROM invocations WHERE waitChild = ?1");
+        self.list(&sql, &[&Blob::of(child)], read)
+    }
+
+    /// The unfinished timer of this name.
+    pub fn timer(&self, name: &str) -> Result<Option<Invocation>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM invocations WHERE trigger = 'timer' AND name = ?1 AND standing = 'delayed'
+             ORDER BY number DESC LIMIT 1"
+        );
+        self.first(&sql, &[&name], read)
     }
 
     /// Those whose time has come, earliest first.
@@ -86,17 +109,16 @@ impl Reader {
     /// Those that wait for such an event, whatever their filter says, in the order of acceptance.
     pub fn waiting_for(&self, noun: &str, verb: &str) -> Result<Vec<Invocation>, Error> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM invocations WHERE waitVerb IN (?1, '*') AND waitNoun IN (?2, '*')
+            "SELECT {COLUMNS} FROM invocations INDEXED BY invocationsWaiting WHERE waitVerb IN (?1, '*') AND waitNoun IN (?2, '*')
              ORDER BY number LIMIT {}",
             crate::SCAN_MAX
         );
         self.list(&sql, &[&verb, &noun], read)
     }
 
-    /// Whether anything waits for any event.
-    pub fn has_waiting(&self) -> Result<bool, Error> {
-        let found = self.first("SELECT 1 FROM invocations WHERE waitVerb IS NOT NULL LIMIT 1", &[], |_| Ok(()))?;
-        Ok(found.is_some())
+    /// Whether anything waits for events, as far as is known: asked at every event.
+    pub fn may_await_events(&self) -> bool {
+        self.state.awaits_events
     }
 
     /// Newest first.

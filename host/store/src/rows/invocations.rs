@@ -2,17 +2,18 @@
 
 use super::{Blob, Text, int, millis, run};
 use crate::Error;
+use crate::read::State;
 use rusqlite::{Connection, params};
 use types::{Awaited, Id, InvocationRow, InvocationState, Standing, StepRow, Trigger};
 
 pub(crate) fn insert(connection: &Connection, i: &InvocationRow) -> Result<(), Error> {
     let body = encode(i)?;
-    let (trigger, name, sequence, place, parent) = columns_of(&i.trigger);
+    let (trigger, name, sequence, place) = columns_of(&i.trigger);
     run(
         connection,
         "INSERT INTO invocations (number, id, function, version, trigger, name, sequence, place, parent, key, serial,
            input, body, attempt, interrupted, standing)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1, 0, 'ready')",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1, 0, ?14)",
         params![
             int(i.number),
             Blob::of(i.id),
@@ -22,27 +23,28 @@ pub(crate) fn insert(connection: &Connection, i: &InvocationRow) -> Result<(), E
             name,
             sequence,
             place,
-            parent.map(Blob::of),
+            i.parent.map(Blob::of),
             i.key,
             i.serial,
             Text(&i.input),
             body,
+            if i.began { "running" } else { "ready" },
         ],
     )
 }
 
-type Columns<'a> = (&'static str, Option<&'a str>, Option<i64>, Option<u32>, Option<Id>);
+type Columns<'a> = (&'static str, Option<&'a str>, Option<i64>, Option<u32>);
 
 fn columns_of(trigger: &Trigger) -> Columns<'_> {
     match trigger {
-        Trigger::Call => ("call", None, None, None, None),
-        Trigger::Step { parent, ordinal } => ("step", None, None, Some(*ordinal), Some(*parent)),
+        Trigger::Call => ("call", None, None, None),
+        Trigger::Step { ordinal } => ("step", None, None, Some(*ordinal)),
         Trigger::Event { subscription, sequence, order } => {
-            ("event", Some(subscription), Some(int(*sequence)), Some(*order), None)
+            ("event", Some(subscription), Some(int(*sequence)), Some(*order))
         }
-        Trigger::Schedule { name, at: _ } => ("schedule", Some(name), None, None, None),
-        Trigger::Timer { name } => ("timer", Some(name), None, None, None),
-        Trigger::Workflow { name } => ("workflow", Some(name), None, None, None),
+        Trigger::Schedule { name, at: _ } => ("schedule", Some(name), None, None),
+        Trigger::Timer { name } => ("timer", Some(name), None, None),
+        Trigger::Workflow { name } => ("workflow", Some(name), None, None),
     }
 }
 
@@ -52,7 +54,7 @@ fn encode(i: &InvocationRow) -> Result<Vec<u8>, Error> {
     postcard::to_stdvec(&body).map_err(|e| Error::Io(std::io::Error::other(e.to_string())))
 }
 
-pub(crate) fn stand(connection: &Connection, s: &InvocationState) -> Result<(), Error> {
+pub(crate) fn stand(connection: &Connection, state: &mut State, s: &InvocationState) -> Result<(), Error> {
     let (standing, until, on, output) = match &s.at {
         Standing::Ready => ("ready", None, None, None),
         Standing::Running => ("running", None, None, None),
@@ -61,6 +63,7 @@ pub(crate) fn stand(connection: &Connection, s: &InvocationState) -> Result<(), 
         Standing::Paused => ("paused", None, None, None),
         Standing::Done { output } => ("done", None, None, output.as_ref()),
     };
+    state.awaits_events |= matches!(on, Some(Awaited::Event { .. }));
     let (child, event) = match on {
         Some(Awaited::Child { child, ordinal: _ }) => (Some(Blob::of(*child)), None),
         Some(Awaited::Event { noun, verb, filter, ordinal: _ }) => (None, Some((noun, verb, filter))),

@@ -1,0 +1,48 @@
+//! Ending an invocation that does not run.
+
+use super::begin::{cancelled, key_of, shown};
+use super::rows::target_of;
+use crate::commit::write_event;
+use crate::object::{Object, fault_of};
+use crate::running::event_of;
+use store::{Invocation, Turn};
+use types::{ActionRow, ActionStatus, Fault, Id, InvocationState, Row, Standing, Timestamp};
+
+/// Writes that an invocation is over without a result. It does not run.
+pub(super) fn give_up(turn: &mut Turn<'_>, invocation: &Invocation, at: Timestamp) -> Result<ActionRow, store::Error> {
+    let id = invocation.row.id;
+    let mut action = match turn.action(id)? {
+        Some(action) => action,
+        None => shown(invocation, ActionStatus::Cancelled),
+    };
+    action.status = ActionStatus::Cancelled;
+    action.error = Some(cancelled());
+    action.completed_at = Some(at);
+    let over = InvocationState { at: Standing::Done { output: None }, ..invocation.state.clone() };
+    turn.write(Row::InvocationState(over))?;
+    turn.write(Row::Action(action.clone()))?;
+    write_event(turn, event_of(&target_of(&invocation.row), "cancelled", "{}".to_owned()), id, at)?;
+    super::let_parents_go_on(turn, id)?;
+    Ok(action)
+}
+
+impl Object {
+    /// Cancels an invocation that waits or is to be retried: at once (spec DUR-9). None: there is none, or it is over.
+    pub(crate) async fn cancel_waiting(&self, id: Id) -> Result<Option<ActionRow>, Fault> {
+        let now = self.node.now();
+        let cancelled_row = self
+            .change(256, move |turn| {
+                let found = turn.invocation(id).map_err(|e| fault_of(&e))?;
+                let Some(invocation) = found.filter(|i| !matches!(i.state.at, Standing::Done { .. })) else {
+                    return Ok(None);
+                };
+                let action = give_up(turn, &invocation, now).map_err(|e| fault_of(&e))?;
+                Ok(Some((action, invocation)))
+            })
+            .await?;
+        let Some((action, invocation)) = cancelled_row else { return Ok(None) };
+        self.inner.durable.ended(id, key_of(&invocation.row), &Err(cancelled()));
+        self.let_next_go_on(&invocation.row);
+        Ok(Some(action))
+    }
+}

@@ -1,0 +1,522 @@
+//! One run of an invocation: its place, its replay, how it ended.
+
+use super::begin::{cancelled as cancelled_fault, key_of};
+use super::queue::{Ended, Next};
+use super::rows::{self, Told, target_of};
+use super::{INTERRUPTED_MAX, accept::Accepting};
+use crate::Caller;
+use crate::commit::{Note, lock};
+use crate::guest::GuestHost;
+use crate::invoke::{Ready, cancelled};
+use crate::object::{Object, fault_of};
+use crate::running::{Chain, Running, TurnWrites, event_of};
+use journal::Journal;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use store::Invocation;
+use tokio::sync::{Notify, oneshot};
+use types::{
+    ActionStatus, At, Durability, Fault, FaultKind, InvocationRow, InvocationState, Json, Limits, Row, Standing,
+    StepRow, Timestamp,
+};
+
+/// The engine's own limit of wall time for a run whose time is counted here, where waiting is known.
+const WALL: Duration = Duration::from_secs(24 * 3600);
+
+/// What a durable run has beside what every run has.
+pub(crate) struct DurableRun {
+    pub(crate) row: Arc<InvocationRow>,
+    pub(super) attempt: u32,
+    interrupted: AtomicU32,
+    pub(super) journal: Mutex<Journal>,
+    /// What the guest takes for the time, in milliseconds: it moves when a step is answered.
+    clock: AtomicU64,
+    /// Time in which it waited for others, which is not its own.
+    waited_ms: AtomicU64,
+    /// Events that were handed to it: no wait finds one twice.
+    pub(super) events: Mutex<BTreeSet<u64>>,
+    stop: Mutex<Option<oneshot::Sender<Stopped>>>,
+}
+
+/// Why a run is not driven on, although its guest has not ended.
+enum Stopped {
+    /// What it waits for is written down.
+    Parked,
+    Fault(Fault),
+}
+
+/// How a run came out.
+enum How {
+    Done(Json),
+    Failed(Fault),
+    Parked,
+}
+
+impl DurableRun {
+    fn new(row: Arc<InvocationRow>, state: &InvocationState, steps: Vec<StepRow>) -> (Self, oneshot::Receiver<Stopped>) {
+        let (stop, stopped) = oneshot::channel();
+        let run = Self {
+            attempt: state.attempt,
+            interrupted: AtomicU32::new(state.interrupted),
+            journal: Mutex::new(Journal::new(state.attempt, steps)),
+            clock: AtomicU64::new(row.accepted_at.as_millis()),
+            waited_ms: AtomicU64::new(0),
+            events: Mutex::default(),
+            stop: Mutex::new(Some(stop)),
+            row,
+        };
+        (run, stopped)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.load(Ordering::Acquire))
+    }
+
+    /// A step was answered then.
+    pub(super) fn saw(&self, at: Timestamp) {
+        self.clock.fetch_max(at.as_millis(), Ordering::AcqRel);
+    }
+
+    pub(super) fn waited(&self, duration: Duration) {
+        self.waited_ms.fetch_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), Ordering::AcqRel);
+    }
+
+    pub(crate) fn is_replaying(&self) -> bool {
+        !lock(&self.journal).is_replayed()
+    }
+
+    pub(super) fn state(&self, at: Standing) -> InvocationState {
+        let interrupted = self.interrupted.load(Ordering::Acquire);
+        InvocationState { id: self.row.id, attempt: self.attempt, interrupted, at }
+    }
+
+    /// It comes forward: the stops of the host so far are not its fault. The row that says so, if any did.
+    pub(crate) fn went_on(&self) -> Option<Row> {
+        let before = self.interrupted.swap(0, Ordering::AcqRel);
+        (before > 0).then(|| Row::InvocationState(self.state(Standing::Running)))
+    }
+
+    /// The guest is not told anything any more.
+    pub(super) async fn stop(&self, fault: Fault) -> ! {
+        self.end(Stopped::Fault(fault)).await
+    }
+
+    pub(super) async fn parked(&self) -> ! {
+        self.end(Stopped::Parked).await
+    }
+
+    async fn end(&self, stopped: Stopped) -> ! {
+        if let Some(stop) = lock(&self.stop).take() {
+            // Who drives may have ended the run for another reason.
+            let _ = stop.send(stopped);
+        }
+        std::future::pending::<std::convert::Infallible>().await;
+        unreachable!("nothing is ready that is pending for ever")
+    }
+}
+
+impl Object {
+    /// Runs one that was accepted just now.
+    pub(super) fn drive_new(&self, row: Arc<InvocationRow>, ready: Option<Ready>) {
+        let state = InvocationState { id: row.id, attempt: 1, interrupted: 0, at: Standing::Running };
+        tokio::spawn(self.clone().drive(row, state, ready, Vec::new()));
+    }
+
+    /// Runs what is ready, as far as there are places.
+    pub(crate) fn go_on_durably(&self) {
+        loop {
+            match self.inner.durable.next(self.node.inner.config.object_runs_max) {
+                Next::Drive(invocation) => {
+                    tokio::spawn(self.clone().drive_found(*invocation));
+                }
+                Next::Refill => {
+                    tokio::spawn(self.clone().refill());
+                    return;
+                }
+                Next::Nothing => return,
+            }
+        }
+    }
+
+    async fn refill(self) {
+        if self.look_for_ready().await.is_err() {
+            // The object is recovered; it is looked at again when it is open.
+            self.wake_later();
+            return;
+        }
+        self.go_on_durably();
+    }
+
+    async fn look_for_ready(&self) -> Result<(), Fault> {
+        const LOOKED_AT: u32 = 256;
+        let before = self.inner.durable.active();
+        self.flush().await?;
+        let found = self.peek(|store| store.ready_invocations(LOOKED_AT).map_err(|e| fault_of(&e))).await?;
+        if found.len() == LOOKED_AT as usize {
+            self.inner.durable.there_are_more();
+        }
+        self.inner.durable.push(found, &before);
+        Ok(())
+    }
+
+    /// One that is in the file, with what it has done so far.
+    async fn drive_found(self, mut invocation: Invocation) {
+        let id = invocation.row.id;
+        if invocation.state.at == Standing::Running {
+            // It ran when the host stopped.
+            invocation.state.interrupted += 1;
+        }
+        invocation.state.at = Standing::Running;
+        let steps = self.peek(|store| store.steps(id, 0, journal::STEPS_MAX).map_err(|e| fault_of(&e))).await;
+        let Ok(steps) = steps else {
+            self.inner.durable.leave(id);
+            return self.wake_later();
+        };
+        let row = Arc::new(invocation.row);
+        let told = Told { started_at: Some(self.node.now()), ..Told::default() };
+        let action = rows::action(&row, rows::attempts(&invocation.state), ActionStatus::Running, told);
+        let rows = vec![Row::InvocationState(invocation.state.clone()), Row::Action(action)];
+        self.note(Note::of_rows(rows)).await;
+        self.drive(row, invocation.state, None, steps).await;
+    }
+
+    async fn drive(self, row: Arc<InvocationRow>, state: InvocationState, ready: Option<Ready>, steps: Vec<StepRow>) {
+        let own = self.inner.places.acquire().await;
+        let shared = self.node.inner.places.acquire().await;
+        let (run, stopped) = DurableRun::new(row.clone(), &state, steps);
+        let running = self.durable_running(run);
+        self.inner.durable.runs(&running);
+        lock(&self.inner.running).insert(row.id, running.clone());
+        let how = self.attempt(&running, &state, ready, stopped).await;
+        lock(&self.inner.running).remove(&row.id);
+        drop((own, shared));
+        self.settle(&running, &state, how).await;
+        if self.inner.durable.leave(row.id) {
+            self.inner.durable.there_are_more();
+        }
+        self.let_next_go_on(&row);
+    }
+
+    /// Looks for what one that ended, or was tried, held back.
+    pub(super) fn let_next_go_on(&self, row: &InvocationRow) {
+        if row.serial.is_some() || matches!(row.trigger, types::Trigger::Event { .. }) {
+            self.inner.durable.there_are_more();
+        }
+        self.go_on_durably();
+    }
+
+    fn durable_running(&self, run: DurableRun) -> Arc<Running> {
+        let row = run.row.clone();
+        Arc::new(Running {
+            id: row.id,
+            target: target_of(&row),
+            version: row.version,
+            export: match &row.entry {
+                types::exec::Entry::Export(export) => Some(export.clone()),
+                _ => None,
+            },
+            caller: Caller { identity: row.caller.clone(), request_id: row.request_id.as_str().into() },
+            chain: Chain { parent: row.parent, depth: row.depth },
+            durability: Durability::Do,
+            idempotency_key: row.key.clone(),
+            input: row.input.clone(),
+            created_at: self.node.now(),
+            begun: Instant::now(),
+            cancelled: AtomicBool::new(false),
+            stop: Notify::new(),
+            turn: Mutex::default(),
+            durable: Some(Arc::new(run)),
+        })
+    }
+
+    async fn attempt(
+        &self,
+        running: &Arc<Running>,
+        state: &InvocationState,
+        ready: Option<Ready>,
+        stopped: oneshot::Receiver<Stopped>,
+    ) -> How {
+        let run = running.durable.as_ref().expect("it was made with a journal");
+        if state.interrupted >= INTERRUPTED_MAX {
+            let message = format!(
+                "the host stopped {} times while this ran; it is not tried again, because it may be the reason",
+                state.interrupted
+            );
+            return How::Failed(Fault::new(FaultKind::Conflict, "POISON", message));
+        }
+        let is_late = |at: Timestamp| at <= self.node.now();
+        if run.row.deadline.is_some_and(is_late) {
+            return How::Failed(deadline_passed());
+        }
+        let timeout = Duration::from_millis(run.row.timeout_ms);
+        let executed = async {
+            let ready = match ready {
+                Some(ready) => ready,
+                None => self.ready_again(&run.row).await?,
+            };
+            let function = ready.function.clone();
+            let limits = function.manifest.limits.apply(self.node.inner.config.limits);
+            let seed = *blake3::Hasher::new_derive_key("org.ai durable run").update(&run.row.seed).finalize().as_bytes();
+            let job = self.job(running, ready, Limits { wall: WALL, ..limits }, seed, run.attempt).await?;
+            let host = Box::new(GuestHost::new(self.clone(), running.clone()));
+            let output = self.node.inner.executor.run(job, host).await.result?;
+            function.schemas.check_output(&output)?;
+            Ok(output)
+        };
+        tokio::select! {
+            biased;
+            () = cancelled(running) => How::Failed(cancelled_fault()),
+            Ok(stopped) = stopped => match stopped {
+                Stopped::Parked => How::Parked,
+                Stopped::Fault(fault) => How::Failed(fault),
+            },
+            () = run.out_of_time(timeout) => How::Failed(Fault::new(
+                FaultKind::Timeout,
+                "TIMEOUT",
+                format!("the attempt took longer than {} ms, its waits not counted", timeout.as_millis()),
+            )),
+            executed = executed => match executed {
+                Ok(output) => How::Done(output),
+                Err(fault) => How::Failed(fault),
+            },
+        }
+    }
+
+    /// The version that it is pinned to, of its function.
+    async fn ready_again(&self, row: &InvocationRow) -> Result<Ready, Fault> {
+        let (owner, function) = self.find_function(&row.function, At::Version(row.version)).await?;
+        Ok(Ready { function, owner, entry: row.entry.clone(), input: row.input.clone() })
+    }
+
+    async fn settle(&self, running: &Arc<Running>, state: &InvocationState, how: How) {
+        let run = running.durable.as_ref().expect("it was made with a journal");
+        let failed = match how {
+            How::Parked => return,
+            How::Done(output) => match self.end_well(running, &output).await {
+                Ok(took) => return self.tell(&run.row, &Ok((output, took))),
+                Err(fault) => fault,
+            },
+            How::Failed(fault) => fault,
+        };
+        let writes = std::mem::take(&mut *lock(&running.turn));
+        let logs = writes.logs;
+        // What the turn wrote is taken back here.
+        drop(writes.open);
+        if self.inner.is_retired() {
+            // It goes on when the object was recovered; what became of this attempt is found in its file then.
+            self.tell(&run.row, &Err(failed));
+            return self.wake_later();
+        }
+        match self.retry_at(run, &failed) {
+            Some(until) => {
+                let next = InvocationState {
+                    attempt: state.attempt + 1,
+                    interrupted: 0,
+                    at: Standing::Delayed { until },
+                    id: run.row.id,
+                };
+                let told = Told { started_at: Some(running.created_at), error: Some(failed), ..Told::default() };
+                let action = rows::action(&run.row, rows::attempts(state), ActionStatus::Retrying, told);
+                let rows = vec![Row::InvocationState(next), Row::Action(action)];
+                self.note(Note { logs, rows, ..Note::default() }).await;
+            }
+            None => {
+                let ended = match self.end_badly(running, state, &failed, logs).await {
+                    Ok(()) => Err(failed),
+                    Err(fault) => Err(fault),
+                };
+                self.tell(&run.row, &ended);
+            }
+        }
+    }
+
+    fn tell(&self, row: &InvocationRow, ended: &Ended) {
+        self.inner.durable.ended(row.id, key_of(row), ended);
+    }
+
+    /// The last commit: what its last turn wrote, its steps, its result and its status are one record.
+    async fn end_well(&self, running: &Running, output: &Json) -> Result<u64, Fault> {
+        let run = running.durable.as_ref().expect("it was made with a journal");
+        let TurnWrites { events, sends, logs, accepts, mut rows, open, .. } =
+            std::mem::take(&mut *lock(&running.turn));
+        let state = run.state(Standing::Running);
+        let took = running.begun.elapsed();
+        let told = Told {
+            started_at: Some(running.created_at),
+            took: Some(took),
+            output: Some(output),
+            ..Told::default()
+        };
+        let action = rows::action(&run.row, rows::attempts(&state), ActionStatus::Completed, told);
+        let duration_us = action.duration_us.unwrap_or(0);
+        let over = Standing::Done { output: Some(output.clone()) };
+        rows.push(Row::InvocationState(InvocationState { at: over, ..state }));
+        let mut told = vec![event_of(&running.target, "invoked", "{}".to_owned())];
+        told.extend(events);
+        told.push(event_of(&running.target, "completed", format!("{{\"durationUs\":{duration_us}}}")));
+        let ends = Some(run.row.id).filter(|_| run.row.parent.is_some());
+        let note = Note { action: Some(action), cause: None, events: told, logs, accepts, rows, ends };
+        match open {
+            Some(open) => open.commit(note).await?,
+            None => self.commit_note(note).await?,
+        }
+        self.release(running, sends).await;
+        Ok(duration_us)
+    }
+
+    async fn end_badly(
+        &self,
+        running: &Running,
+        state: &InvocationState,
+        fault: &Fault,
+        logs: Vec<types::LogRow>,
+    ) -> Result<(), Fault> {
+        let run = running.durable.as_ref().expect("it was made with a journal");
+        let (status, verb) = match fault.kind {
+            FaultKind::Cancelled => (ActionStatus::Cancelled, "cancelled"),
+            _ => (ActionStatus::Failed, "failed"),
+        };
+        let told = Told {
+            started_at: Some(running.created_at),
+            took: Some(running.begun.elapsed()),
+            error: Some(fault.clone()),
+            ..Told::default()
+        };
+        let action = rows::action(&run.row, rows::attempts(state), status, told);
+        let error = Json::of(&serde_json::json!({ "error": { "code": fault.code, "message": fault.message } }));
+        let events = vec![
+            event_of(&running.target, "invoked", "{}".to_owned()),
+            event_of(&running.target, verb, error.to_string()),
+        ];
+        let over = InvocationState { at: Standing::Done { output: None }, ..state.clone() };
+        let rows = vec![Row::InvocationState(over)];
+        let ends = Some(run.row.id).filter(|_| run.row.parent.is_some());
+        self.commit_note(Note { action: Some(action), logs, rows, events, ends, ..Note::default() }).await
+    }
+
+    /// When the next attempt begins; None: there is none.
+    fn retry_at(&self, run: &DurableRun, fault: &Fault) -> Option<Timestamp> {
+        let retry = &run.row.retry;
+        if !fault.kind.is_retryable() || run.attempt >= retry.max_attempts {
+            return None;
+        }
+        let asked = fault.details.as_ref().and_then(|d| d.to_value().get("retryAfterMs").and_then(|v| v.as_u64()));
+        let until = self.node.now().plus(delay_before(retry, run.attempt, rand::random(), asked));
+        run.row.deadline.is_none_or(|deadline| until < deadline).then_some(until)
+    }
+
+    /// Has the node look at this object again in a moment, for something in its memory could not be done.
+    pub(super) fn wake_later(&self) {
+        const LATER: Duration = Duration::from_secs(1);
+        self.node.inner.wakes.note(self.inner.id, self.node.now().plus(LATER));
+    }
+
+    /// Runs what ran or was ready when the object left memory.
+    pub(crate) fn resume_durably(&self) {
+        if !self.inner.durable.begins_to_resume() {
+            return;
+        }
+        let Some(left) = &self.inner.left_open else { return };
+        if let Some(due) = left.next_due {
+            self.node.inner.wakes.note(self.inner.id, due);
+        }
+        if left.is_ready {
+            tokio::spawn(self.clone().resume());
+        }
+    }
+
+    async fn resume(self) {
+        const LOOKED_AT: u32 = 256;
+        let mut after = 0;
+        loop {
+            let ran = self
+                .peek(|store| store.running_invocations(after, LOOKED_AT).map_err(|e| fault_of(&e)))
+                .await;
+            let Ok(ran) = ran else { return self.wake_later() };
+            let is_last = ran.len() < LOOKED_AT as usize;
+            after = ran.last().map_or(after, |i| i.row.number);
+            if self.put_back(ran).await.is_err() {
+                return self.wake_later();
+            }
+            if is_last {
+                break;
+            }
+        }
+        self.inner.durable.there_are_more();
+        self.go_on_durably();
+    }
+
+    /// What ran when the host stopped is ready again, and counts that it was interrupted. What was accepted since is left.
+    async fn put_back(&self, ran: Vec<Invocation>) -> Result<(), Fault> {
+        let active = self.inner.durable.active();
+        let ran: Vec<_> = ran.into_iter().filter(|i| !active.contains(&i.row.id)).collect();
+        if ran.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<_> = ran
+            .into_iter()
+            .flat_map(|i| {
+                let interrupted = i.state.interrupted + 1;
+                let state = InvocationState { interrupted, at: Standing::Ready, ..i.state };
+                let told = Told { started_at: Some(i.row.accepted_at), ..Told::default() };
+                let action = rows::action(&i.row, rows::attempts(&state), ActionStatus::Retrying, told);
+                [Row::InvocationState(state), Row::Action(action)]
+            })
+            .collect();
+        self.commit_note(Note::of_rows(rows)).await
+    }
+
+    /// Accepts an invocation that nobody waits for here.
+    pub(crate) async fn accept_quietly(&self, accepting: Accepting) {
+        self.begin_with(accepting, None).await;
+    }
+}
+
+impl DurableRun {
+    /// Answers when the run has used its time up, its waits not counted.
+    async fn out_of_time(&self, timeout: Duration) {
+        let begun = Instant::now();
+        loop {
+            let waited = Duration::from_millis(self.waited_ms.load(Ordering::Acquire));
+            let used = begun.elapsed().saturating_sub(waited);
+            let Some(left) = timeout.checked_sub(used).filter(|left| !left.is_zero()) else { return };
+            tokio::time::sleep(left).await;
+        }
+    }
+}
+
+/// Spec DUR-7: capped, with up to a quarter more; what somebody outside asked for counts when it is longer.
+fn delay_before(retry: &types::Retry, failed: u32, jitter: u32, asked_ms: Option<u64>) -> Duration {
+    const ASKED_MS_MAX: u64 = 3_600_000;
+    let exponent = i32::try_from(failed.saturating_sub(1)).unwrap_or(i32::MAX);
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds; a rounded one does not matter")]
+    let (first, max) = (retry.initial_delay_ms as f64, retry.max_delay_ms as f64);
+    let delay = (first * retry.multiplier.powi(exponent)).min(max).max(0.0);
+    let more = if retry.jitter { delay * 0.25 * f64::from(jitter) / f64::from(u32::MAX) } else { 0.0 };
+    let own = Duration::from_secs_f64(((delay + more) / 1000.0).min(1e9));
+    let asked = asked_ms.filter(|ms| *ms <= ASKED_MS_MAX).map(Duration::from_millis);
+    own.max(asked.unwrap_or_default())
+}
+
+fn deadline_passed() -> Fault {
+    Fault::new(FaultKind::Timeout, "DEADLINE_PASSED", "its deadline passed before an attempt could begin")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_to_their_cap() {
+        let retry = types::Retry { jitter: false, ..super::super::STANDARD_RETRY };
+        let delays: Vec<_> = (1..=11).map(|n| delay_before(&retry, n, u32::MAX, None).as_millis()).collect();
+        assert_eq!(delays, [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000]);
+        assert_eq!(delay_before(&retry, 1, 0, Some(60_000)).as_millis(), 60_000);
+        assert_eq!(delay_before(&retry, 1, 0, Some(10)).as_millis(), 100);
+        assert_eq!(delay_before(&retry, 1, 0, Some(7_200_000)).as_millis(), 100, "longer than an hour is not believed");
+        let jitter = types::Retry { jitter: true, ..retry };
+        assert_eq!(delay_before(&jitter, 1, u32::MAX, None).as_millis(), 125);
+    }
+}

@@ -1,0 +1,37 @@
+//! Runs that go on whatever dies (`do`): accepted before they run, replayed after a crash, a wait or a retry.
+//!
+//! `accept` writes the row that is the promise; `drive` gives an invocation a place, runs it and writes down how it ended;
+//! `step` answers its calls from the journal or performs and records them; `wait` lets an instance go and brings it back;
+//! `wakes` is the node's queue of times. What a call means for the replay is decided in the crate `journal`.
+//!
+//! What is on the disk if the power goes:
+//! - accepted: the invocation with its action, in the record that a caller's answer waits for;
+//! - running: the steps of turns that ended; a turn's writes and its steps are one record, so both are there or neither;
+//! - waiting, retrying: a row that says until when or for what, found again when the object is opened;
+//! - over: its last writes, its events, its action's status and its result, in one record.
+
+mod accept;
+pub(crate) use accept::Accepting;
+mod begin;
+mod cancel;
+mod drive;
+pub(crate) use drive::DurableRun;
+mod queue;
+pub(crate) use queue::Durable;
+mod rows;
+mod step;
+pub(crate) use step::DurableSteps;
+mod wait;
+pub(crate) use wait::{let_parents_go_on, wake_waiting};
+mod wakes;
+pub(crate) use wakes::{Wakes, start as start_waking};
+
+use types::Retry;
+
+/// How a `do` is retried when nobody says otherwise (spec DUR-7).
+pub const STANDARD_RETRY: Retry =
+    Retry { max_attempts: 3, initial_delay_ms: 100, max_delay_ms: 30_000, multiplier: 2.0, jitter: true };
+/// The most attempts that can be asked for.
+const ATTEMPTS_MAX: u32 = 1_000;
+/// An invocation that was running each time the host died so often is the reason (spec DUR-15).
+const INTERRUPTED_MAX: u32 = 3;

@@ -1,0 +1,156 @@
+//! What an object knows in memory of its durable invocations: which run, which may, who waits for which.
+
+use crate::commit::lock;
+use crate::running::Running;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use store::Invocation;
+use tokio::sync::oneshot;
+use types::{Fault, Id, Json};
+
+/// Invocations that are known to be ready while none of them has a place; the rest is found in the file.
+const READY_KEPT_MAX: usize = 1_000;
+
+/// How an invocation ended: its result and what its last attempt took, in microseconds.
+pub(crate) type Ended = Result<(Json, u64), Fault>;
+
+#[derive(Default)]
+pub(crate) struct Durable {
+    state: Mutex<State>,
+    /// Whether the file was looked at since the object was opened.
+    resumed: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    active: HashMap<Id, Option<Arc<Running>>>,
+    /// Those that became ready again before their last run was put away.
+    again: HashSet<Id>,
+    ready: VecDeque<Invocation>,
+    queued: HashSet<Id>,
+    /// The file has ready ones that are not here.
+    has_more: bool,
+    waiting: HashMap<Id, Vec<oneshot::Sender<Ended>>>,
+    /// By function and key: those that are accepted and not over.
+    keys: HashMap<(String, String), Id>,
+}
+
+/// What there is to do next.
+pub(super) enum Next {
+    Drive(Box<Invocation>),
+    /// Look into the file.
+    Refill,
+    Nothing,
+}
+
+impl Durable {
+    /// Takes a place for one that is accepted just now, if there is one and nobody is before it.
+    pub(super) fn begin(&self, id: Id, active_max: usize) -> bool {
+        let mut state = lock(&self.state);
+        let is_free = state.active.len() < active_max && state.ready.is_empty() && !state.has_more;
+        if is_free {
+            state.active.insert(id, None);
+        }
+        is_free
+    }
+
+    pub(super) fn runs(&self, running: &Arc<Running>) {
+        lock(&self.state).active.insert(running.id, Some(running.clone()));
+    }
+
+    pub(super) fn running(&self, id: Id) -> Option<Arc<Running>> {
+        lock(&self.state).active.get(&id).cloned().flatten()
+    }
+
+    /// The run is put away. Whether it became ready again meanwhile.
+    pub(super) fn leave(&self, id: Id) -> bool {
+        let mut state = lock(&self.state);
+        state.active.remove(&id);
+        state.again.remove(&id)
+    }
+
+    /// What the file says is ready. Those in `before`, which ran when the look began, may have been read too early.
+    pub(super) fn push(&self, found: Vec<Invocation>, before: &HashSet<Id>) {
+        let mut state = lock(&self.state);
+        for invocation in found {
+            let id = invocation.row.id;
+            if state.active.contains_key(&id) || before.contains(&id) {
+                state.again.insert(id);
+            } else if state.ready.len() >= READY_KEPT_MAX {
+                state.has_more = true;
+            } else if state.queued.insert(id) {
+                state.ready.push_back(invocation);
+            }
+        }
+    }
+
+    pub(super) fn active(&self) -> HashSet<Id> {
+        lock(&self.state).active.keys().copied().collect()
+    }
+
+    /// That the file has some that are not known here.
+    pub(crate) fn there_are_more(&self) {
+        lock(&self.state).has_more = true;
+    }
+
+    /// Takes the next one, and a place for it.
+    pub(super) fn next(&self, active_max: usize) -> Next {
+        let mut state = lock(&self.state);
+        if state.active.len() >= active_max {
+            return Next::Nothing;
+        }
+        while let Some(invocation) = state.ready.pop_front() {
+            let id = invocation.row.id;
+            state.queued.remove(&id);
+            if let std::collections::hash_map::Entry::Vacant(free) = state.active.entry(id) {
+                free.insert(None);
+                return Next::Drive(Box::new(invocation));
+            }
+        }
+        if std::mem::take(&mut state.has_more) { Next::Refill } else { Next::Nothing }
+    }
+
+    /// Told when it is over.
+    pub(super) fn wait_for(&self, id: Id) -> oneshot::Receiver<Ended> {
+        let (tell, told) = oneshot::channel();
+        let mut state = lock(&self.state);
+        let waiting = state.waiting.entry(id).or_default();
+        // Who gave up waiting leaves a place.
+        waiting.retain(|tell| !tell.is_closed());
+        waiting.push(tell);
+        told
+    }
+
+    /// It is over, and that is durable.
+    pub(super) fn ended(&self, id: Id, key: Option<(String, String)>, ended: &Ended) {
+        let waiting = {
+            let mut state = lock(&self.state);
+            if let Some(key) = key.filter(|key| state.keys.get(key) == Some(&id)) {
+                state.keys.remove(&key);
+            }
+            state.waiting.remove(&id).unwrap_or_default()
+        };
+        for tell in waiting {
+            // Who waited may have gone.
+            let _ = tell.send(ended.clone());
+        }
+    }
+
+    /// The invocation that holds a key, or the asker, who holds it from now on.
+    pub(super) fn hold_key(&self, key: &(String, String), id: Id) -> Id {
+        *lock(&self.state).keys.entry(key.clone()).or_insert(id)
+    }
+
+    pub(super) fn free_key(&self, key: &(String, String), id: Id) {
+        let mut state = lock(&self.state);
+        if state.keys.get(key) == Some(&id) {
+            state.keys.remove(key);
+        }
+    }
+
+    /// Whether the asker is to look into the file: it is the first since the object was opened.
+    pub(crate) fn begins_to_resume(&self) -> bool {
+        !self.resumed.load(Ordering::Relaxed) && !self.resumed.swap(true, Ordering::AcqRel)
+    }
+}

@@ -1,0 +1,246 @@
+//! The calls of a durable run: answered from its journal, or performed and recorded.
+
+use super::drive::DurableRun;
+use crate::commit::{Note, lock};
+use crate::guest::{GuestHost, end_turn, reply_of};
+use crate::object::Object;
+use crate::running::Running;
+use journal::Next;
+use std::sync::Arc;
+use types::exec::{Begun, BoxFuture, Steps};
+use types::{Call, Fault, Id, Reply, Row, StepRow, Timestamp};
+
+/// A call that is being performed.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    pub(super) ordinal: u32,
+    /// When it was made for the first time.
+    pub(super) started_at: Timestamp,
+    /// What it began then.
+    pub(super) child: Option<Id>,
+    /// Whether the journal has a row of it.
+    pub(super) is_written: bool,
+}
+
+impl DurableRun {
+    pub(super) fn step_row(&self, made: &Made, call: &Call, reply: Option<Reply>, ended_at: Option<Timestamp>) -> StepRow {
+        let step_id = match call {
+            Call::Send { options, .. }
+            | Call::Try { options, .. }
+            | Call::Do { options, .. }
+            | Call::Start { options, .. } => options.step_id.clone(),
+            _ => None,
+        };
+        StepRow {
+            invocation: self.row.id,
+            ordinal: made.ordinal,
+            attempt: self.attempt,
+            name: call.name().to_owned(),
+            step_id,
+            fingerprint: journal::fingerprint(call),
+            call: journal::describe(call),
+            reply,
+            child: made.child,
+            started_at: made.started_at,
+            ended_at,
+        }
+    }
+
+    /// The event of an answered wait is not found by a later one.
+    fn note_event(&self, call: &Call, reply: &Reply) {
+        if let (Call::WaitFor { .. }, Reply::Json(event)) = (call, reply)
+            && let Some(sequence) = event.to_value().get("sequence").and_then(serde_json::Value::as_u64)
+        {
+            lock(&self.events).insert(sequence);
+        }
+    }
+
+    fn answered(&self, call: &Call, reply: &Reply, at: Timestamp) {
+        self.note_event(call, reply);
+        self.saw(at);
+    }
+}
+
+/// Whether it reaches outside of what a commit of this object holds: its answer is written down at once.
+fn is_outside(call: &Call) -> bool {
+    matches!(call, Call::Try { .. } | Call::Http { .. } | Call::Poll { .. })
+}
+
+impl GuestHost {
+    /// One call of a durable run.
+    pub(crate) async fn step(&mut self, run: &Arc<DurableRun>, call: Call) -> Reply {
+        let judged = lock(&run.journal).next(&call);
+        let (ordinal, next) = match judged {
+            Ok(judged) => judged,
+            Err(fault) => run.stop(fault).await,
+        };
+        let mut made = match self.made(run, ordinal, next) {
+            Ok(made) => made,
+            Err((reply, at)) => {
+                run.answered(&call, &reply, at);
+                return reply;
+            }
+        };
+        let reply = reply_of(self.perform(run, &mut made, &call).await);
+        self.record(run, &made, &call, reply).await
+    }
+
+    /// What to perform; the error is the answer that is there already.
+    fn made(&self, run: &DurableRun, ordinal: u32, next: Next) -> Result<Made, (Reply, Timestamp)> {
+        match next {
+            Next::Answered { reply, at } => Err((reply, at)),
+            Next::Unanswered { started_at, child } => Ok(Made { ordinal, started_at, child, is_written: true }),
+            Next::New { cut } => {
+                if cut {
+                    let cut = Row::StepsCut { invocation: run.row.id, from: ordinal };
+                    lock(&self.running.turn).rows.push(cut);
+                }
+                Ok(Made { ordinal, started_at: self.object.node.now(), child: None, is_written: false })
+            }
+        }
+    }
+
+    async fn perform(&mut self, run: &Arc<DurableRun>, made: &mut Made, call: &Call) -> Result<Reply, Fault> {
+        match call {
+            Call::Do { action, data, options } => {
+                let child = match made.child {
+                    Some(child) => child,
+                    None => self.begin_child(made, call, action, data.clone(), options, Some(run)).await?,
+                };
+                end_turn(&self.object, &self.running).await?;
+                self.join_child(child, Some((run, made, call))).await
+            }
+            Call::Start { action, data, options } => {
+                let child = self.begin_child(made, call, action, data.clone(), options, Some(run)).await?;
+                Ok(Reply::Text(child.to_string()))
+            }
+            Call::Join { action_id } => {
+                let child = self.child_named(action_id).await?;
+                end_turn(&self.object, &self.running).await?;
+                self.join_child(child, Some((run, made, call))).await
+            }
+            Call::Sleep { duration_ms } => {
+                let until = made.started_at.plus(std::time::Duration::from_millis(*duration_ms));
+                self.sleep_durably(run, made, call, until).await
+            }
+            Call::SleepUntil { time_ms } => {
+                self.sleep_durably(run, made, call, Timestamp::from_millis(*time_ms)).await
+            }
+            Call::WaitFor { event, filter, timeout_ms } => {
+                end_turn(&self.object, &self.running).await?;
+                self.wait_for(event, filter.as_deref(), *timeout_ms, Some((run, made, call))).await
+            }
+            other => self.answer(other.clone()).await,
+        }
+    }
+
+    async fn record(&mut self, run: &Arc<DurableRun>, made: &Made, call: &Call, reply: Reply) -> Reply {
+        let counted = lock(&run.journal).answered(&reply);
+        if let Err(fault) = counted {
+            run.stop(fault).await;
+        }
+        let at = self.object.node.now();
+        run.answered(call, &reply, at);
+        let row = Row::Step(run.step_row(made, call, Some(reply.clone()), Some(at)));
+        let rows = {
+            let mut turn = lock(&self.running.turn);
+            turn.rows.push(row);
+            // What is not written down is performed again after a crash: that is kept short where it is seen outside.
+            let is_alone = turn.open.is_none() && turn.accepts.is_empty() && turn.events.is_empty();
+            if is_outside(call) && is_alone { std::mem::take(&mut turn.rows) } else { Vec::new() }
+        };
+        if !rows.is_empty() {
+            self.object.note(Note::of_rows(rows)).await;
+        }
+        reply
+    }
+}
+
+/// The journal, for what the engine performs.
+pub(crate) struct DurableSteps {
+    pub(crate) object: Object,
+    pub(crate) running: Arc<Running>,
+    pub(crate) run: Arc<DurableRun>,
+}
+
+impl Steps for DurableSteps {
+    fn open(&self) -> u32 {
+        // Past the limit the call is refused when it is whole.
+        lock(&self.run.journal).open().unwrap_or(u32::MAX)
+    }
+
+    fn begin(&self, ordinal: u32, call: Call) -> BoxFuture<'static, Result<Begun, Fault>> {
+        let (object, running, run) = (self.object.clone(), self.running.clone(), self.run.clone());
+        Box::pin(async move {
+            if ordinal == u32::MAX {
+                let message = format!("one durable run makes {} calls at most; divide the work", journal::STEPS_MAX);
+                run.stop(Fault::invalid("STEPS_LIMIT", message)).await;
+            }
+            let judged = lock(&run.journal).whole(ordinal, &call);
+            let next = match judged {
+                Ok(next) => next,
+                Err(fault) => run.stop(fault).await,
+            };
+            let (started_at, cut) = match next {
+                Next::Answered { reply, at } => {
+                    run.saw(at);
+                    return Ok(Begun::Recorded(reply));
+                }
+                Next::Unanswered { started_at, child: _ } => (started_at, false),
+                Next::New { cut } => (object.node.now(), cut),
+            };
+            let made = Made { ordinal, started_at, child: None, is_written: false };
+            {
+                let mut turn = lock(&running.turn);
+                if cut {
+                    turn.rows.push(Row::StepsCut { invocation: run.row.id, from: ordinal });
+                }
+                turn.rows.push(Row::Step(run.step_row(&made, &call, None, None)));
+            }
+            if !matches!(call, Call::Poll { .. }) {
+                end_turn(&object, &running).await?;
+            }
+            Ok(Begun::Perform { key: format!("{}/{ordinal}", run.row.id) })
+        })
+    }
+
+    fn end(&self, ordinal: u32, reply: Reply) -> BoxFuture<'static, Result<(), Fault>> {
+        let (object, running, run) = (self.object.clone(), self.running.clone(), self.run.clone());
+        Box::pin(async move {
+            let counted = lock(&run.journal).answered(&reply);
+            if let Err(fault) = counted {
+                run.stop(fault).await;
+            }
+            let at = object.node.now();
+            run.saw(at);
+            // The row of the call is in the file, or among what the turn has gathered.
+            let gathered = {
+                let mut turn = lock(&running.turn);
+                let row = turn.rows.iter_mut().find_map(|row| match row {
+                    Row::Step(step) if step.ordinal == ordinal => Some(step),
+                    _ => None,
+                });
+                match row {
+                    Some(step) => {
+                        step.reply = Some(reply.clone());
+                        step.ended_at = Some(at);
+                        true
+                    }
+                    None => false,
+                }
+            };
+            if gathered {
+                return Ok(());
+            }
+            let id = run.row.id;
+            object.flush().await?;
+            let step = object
+                .peek(|store| store.step(id, ordinal).map_err(|e| crate::object::fault_of(&e)))
+                .await?
+                .ok_or_else(Fault::internal)?;
+            let row = Row::Step(StepRow { reply: Some(reply), ended_at: Some(at), ..step });
+            object.note(Note::of_rows(vec![row])).await;
+            Ok(())
+        })
+    }
+}
