@@ -82,10 +82,8 @@ fn behind_a_step_made_anew_the_way_may_change_and_the_old_one_is_given_up() {
 
 #[test]
 fn before_a_step_made_anew_nothing_may_change() {
-    let steps = vec![
-        recorded(0, 1, &emit("A.b"), Some(Reply::Done)),
-        recorded(1, 1, &attempt("pay", None), Some(failed())),
-    ];
+    let steps =
+        vec![recorded(0, 1, &emit("A.b"), Some(Reply::Done)), recorded(1, 1, &attempt("pay", None), Some(failed()))];
     let mut journal = Journal::new(2, steps);
     assert_eq!(journal.next(&emit("B.c")).unwrap_err().code, "NON_DETERMINISTIC");
 }

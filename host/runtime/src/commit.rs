@@ -163,6 +163,7 @@ impl Queue {
 /// The committing threads.
 pub(crate) struct Committers {
     shards: Vec<Arc<Shard>>,
+    path: Arc<Path>,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
@@ -197,7 +198,7 @@ impl Committers {
                 std::thread::Builder::new().name("commit".into()).spawn(move || shard.run(&path))
             })
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { shards, threads: Mutex::new(threads) })
+        Ok(Self { shards, path: path.clone(), threads: Mutex::new(threads) })
     }
 
     /// Takes a write. The caller holds room for `bytes` in the object's queue; it is given back when it is written.
@@ -217,6 +218,18 @@ impl Committers {
         let shard = &self.shards[(object.id.as_u128() % self.shards.len() as u128) as usize];
         shard.add(object.clone(), urgent);
         shard.wake.notify_one();
+    }
+
+    /// Writes what waits at an object whose gate the caller holds: a turn that begins now comes after it. Bounded, since
+    /// others may queue meanwhile.
+    pub(crate) fn write_waiting(&self, object: &Arc<Inner>) {
+        const BATCHES_MAX: u32 = 8;
+        for _ in 0..BATCHES_MAX {
+            if lock(&object.queue).waiting.is_empty() {
+                return;
+            }
+            write_some(object, &self.path);
+        }
     }
 
     /// Schedules an object whose queue could not be written before.
@@ -307,6 +320,11 @@ enum Left {
 fn drain(object: &Arc<Inner>, path: &Path) -> Left {
     // A guest's turn is open: it schedules the object again when it ends.
     let Some(_entry) = object.gate.enter_now() else { return Left::Nothing };
+    write_some(object, path)
+}
+
+/// The same, by whoever holds the gate.
+fn write_some(object: &Arc<Inner>, path: &Path) -> Left {
     let mut batch = Vec::new();
     let is_cut = {
         let mut queue = lock(&object.queue);

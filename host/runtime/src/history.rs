@@ -94,6 +94,11 @@ pub(crate) fn done(
 }
 
 impl Object {
+    /// How many runs are in memory now.
+    pub fn runs(&self) -> usize {
+        lock(&self.inner.running).len()
+    }
+
     /// Actions, newest first.
     pub async fn actions(&self, caller: &Caller, filter: &store::ActionFilter) -> Result<Page<ActionRow, Id>, Fault> {
         caller.may("actions", "read")?;

@@ -144,11 +144,7 @@ impl Object {
 
     async fn start(&self, sending: Sending) {
         let Sending { running, ready, options, delay } = sending;
-        self.note(Note {
-            action: Some(running.row_as(ActionStatus::Pending, None, None)),
-            ..Note::default()
-        })
-        .await;
+        self.note(Note { action: Some(running.row_as(ActionStatus::Pending, None, None)), ..Note::default() }).await;
         tokio::spawn(self.clone().run_later(running, ready, options, delay));
     }
 
@@ -338,8 +334,7 @@ impl Object {
         let mut events = vec![outcome_event(running, "invoked", "{}".to_owned())];
         events.extend(writes.events);
         events.push(outcome_event(running, "completed", format!("{{\"durationUs\":{duration_us}}}")));
-        let note =
-            Note { action: Some(row), events, logs: writes.logs, accepts: writes.accepts, ..Note::default() };
+        let note = Note { action: Some(row), events, logs: writes.logs, accepts: writes.accepts, ..Note::default() };
         if waits {
             // What the guest said happened must be durable before anybody hears that the run succeeded.
             let committed = match writes.open {

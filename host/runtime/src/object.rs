@@ -264,7 +264,10 @@ impl Inner {
                     Standing::Delayed { until } | Standing::Waiting { until: Some(until), .. } => {
                         first = Some(first.map_or(*until, |first| first.min(*until)));
                     }
-                    Standing::Running | Standing::Waiting { until: None, .. } | Standing::Paused | Standing::Done { .. } => {}
+                    Standing::Running
+                    | Standing::Waiting { until: None, .. }
+                    | Standing::Paused
+                    | Standing::Done { .. } => {}
                 },
                 _ => {}
             }

@@ -2,7 +2,7 @@
 
 use crate::functions::{Functions, NOUN};
 use crate::node::{Node, NodeInner};
-use crate::object::{LeftOpen, Inner, Parts, fault_of};
+use crate::object::{Inner, LeftOpen, Parts, fault_of};
 use crate::registry::{Entry, REST};
 use crate::{family, lifecycle};
 use commit_log::Outcome;

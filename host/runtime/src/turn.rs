@@ -140,6 +140,8 @@ impl OpenTurn {
     pub(crate) async fn begin(object: &Object) -> Result<Self, Fault> {
         let entry = object.enter().await;
         let mut begun = Self { object: object.clone(), held: None };
+        // What the run has noted before comes before what its turn writes.
+        object.node.inner.committers.write_waiting(&object.inner);
         let suspended = {
             let mut store = object.inner.store();
             if object.inner.is_retired() {

@@ -7,9 +7,7 @@ use crate::invoke::{InvokeOptions, Ready};
 use crate::object::Object;
 use std::sync::Arc;
 use store::Turn;
-use types::{
-    ActionStatus, Fault, Id, InvocationRow, InvocationState, Retry, Row, Standing, Timestamp, Trigger,
-};
+use types::{ActionStatus, Fault, Id, InvocationRow, InvocationState, Retry, Row, Standing, Timestamp, Trigger};
 
 /// An invocation that is to be accepted with the rows it is noted among.
 #[derive(Clone, Debug)]

@@ -71,7 +71,9 @@ impl Object {
         options: InvokeOptions,
     ) -> Result<Asked, InvokeFailed> {
         let ready = match self.ready(caller, action, input.clone()).await {
-            Err(fault) if fault.code == "ACTION_NOT_FOUND" => return Err(self.note_unknown(caller, action, fault).await),
+            Err(fault) if fault.code == "ACTION_NOT_FOUND" => {
+                return Err(self.note_unknown(caller, action, fault).await);
+            }
             other => other?,
         };
         let accepting = self.accepting(caller, &ready, &options, Asker::OUTSIDE)?;
@@ -111,23 +113,22 @@ impl Object {
     /// The result of an invocation that was asked for before, with the same key and the same input.
     async fn share(&self, id: Id, asked: &InvocationRow) -> Result<Asked, InvokeFailed> {
         let later = self.inner.durable.wait_for(id);
-        let known = match self.inner.durable.running(id).and_then(|r| r.durable.as_ref().map(|d| d.row.clone())) {
-            Some(row) => Some((row, None)),
-            None => {
-                self.flush().await?;
-                let found = self.peek(|store| store.invocation(id).map_err(|e| fault_of(&e))).await?;
-                found.map(|i| (Arc::new(i.row), Some(i.state.at)))
-            }
-        };
-        let Some((row, standing)) = known else { return Err(retired().into()) };
+        // Its end is told once it is in the file: who asks after that finds it there.
+        self.flush().await?;
+        let known = self.peek(|store| store.invocation(id).map_err(|e| fault_of(&e))).await?;
+        let Some(Invocation { row, state }) = known else { return Err(retired().into()) };
         if row.input != asked.input || row.entry != asked.entry {
             let message = "the idempotency key was used with another input before; use a new key for another call";
             let details = serde_json::json!({ "reason": "IDEMPOTENCY_MISMATCH", "actionId": id.to_string() });
             return Err(Fault::invalid("IDEMPOTENCY_MISMATCH", message).with_details(&details).into());
         }
-        let answer = match standing {
-            Some(Standing::Done { .. }) => Answer::Over(self.outcome(id).await?.unwrap_or_else(|| Err(retired()))),
-            _ => Answer::Later(later),
+        let answer = match state.at {
+            Standing::Done { .. } => Answer::Over(self.outcome(id).await?.unwrap_or_else(|| Err(retired()))),
+            Standing::Ready
+            | Standing::Running
+            | Standing::Delayed { .. }
+            | Standing::Waiting { .. }
+            | Standing::Paused => Answer::Later(later),
         };
         Ok(Asked { id, answer })
     }
@@ -208,24 +209,24 @@ impl Object {
     pub(crate) async fn retry_durably(&self, id: Id) -> Result<Invoked, InvokeFailed> {
         let later = self.inner.durable.wait_for(id);
         self.change(256, move |turn| {
-                let refuse = |what: &str| Err(Fault::conflict("NOT_RETRYABLE", what));
-                let found = turn.invocation(id).map_err(|e| fault_of(&e))?;
-                let action = turn.action(id).map_err(|e| fault_of(&e))?;
-                let (Some(mut invocation), Some(mut action)) = (found, action) else {
-                    return refuse("nothing of it is kept that could be run again; invoke it again");
-                };
-                if action.status != ActionStatus::Failed {
-                    return refuse("only a failed action can be retried");
-                }
-                invocation.state.attempt += 1;
-                invocation.state.interrupted = 0;
-                invocation.state.at = Standing::Ready;
-                action.status = ActionStatus::Retrying;
-                action.completed_at = None;
-                let write = [Row::InvocationState(invocation.state), Row::Action(action)];
-                write.into_iter().try_for_each(|row| turn.write(row)).map_err(|e| fault_of(&e))
-            })
-            .await?;
+            let refuse = |what: &str| Err(Fault::conflict("NOT_RETRYABLE", what));
+            let found = turn.invocation(id).map_err(|e| fault_of(&e))?;
+            let action = turn.action(id).map_err(|e| fault_of(&e))?;
+            let (Some(mut invocation), Some(mut action)) = (found, action) else {
+                return refuse("nothing of it is kept that could be run again; invoke it again");
+            };
+            if action.status != ActionStatus::Failed {
+                return refuse("only a failed action can be retried");
+            }
+            invocation.state.attempt += 1;
+            invocation.state.interrupted = 0;
+            invocation.state.at = Standing::Ready;
+            action.status = ActionStatus::Retrying;
+            action.completed_at = None;
+            let write = [Row::InvocationState(invocation.state), Row::Action(action)];
+            write.into_iter().try_for_each(|row| turn.write(row)).map_err(|e| fault_of(&e))
+        })
+        .await?;
         match later.await.unwrap_or_else(|_| Err(retired())) {
             Ok((result, duration_us)) => Ok(Invoked { action: id, result, duration_us }),
             Err(fault) => Err(InvokeFailed { action: Some(id), fault }),

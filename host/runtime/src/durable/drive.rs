@@ -55,7 +55,11 @@ enum How {
 }
 
 impl DurableRun {
-    fn new(row: Arc<InvocationRow>, state: &InvocationState, steps: Vec<StepRow>) -> (Self, oneshot::Receiver<Stopped>) {
+    fn new(
+        row: Arc<InvocationRow>,
+        state: &InvocationState,
+        steps: Vec<StepRow>,
+    ) -> (Self, oneshot::Receiver<Stopped>) {
         let (stop, stopped) = oneshot::channel();
         let run = Self {
             attempt: state.attempt,
@@ -141,8 +145,9 @@ impl Object {
     }
 
     async fn refill(self) {
-        if self.look_for_ready().await.is_err() {
+        if let Err(fault) = self.look_for_ready().await {
             // The object is recovered; it is looked at again when it is open.
+            tracing::warn!(namespace = %self.inner.namespace, %fault, "durable runs cannot be looked for");
             self.wake_later();
             return;
         }
@@ -151,6 +156,7 @@ impl Object {
 
     async fn look_for_ready(&self) -> Result<(), Fault> {
         const LOOKED_AT: u32 = 256;
+        let _looking = self.inner.durable.looking.lock().await;
         let before = self.inner.durable.active();
         self.flush().await?;
         let found = self.peek(|store| store.ready_invocations(LOOKED_AT).map_err(|e| fault_of(&e))).await?;
@@ -187,7 +193,6 @@ impl Object {
         let shared = self.node.inner.places.acquire().await;
         let (run, stopped) = DurableRun::new(row.clone(), &state, steps);
         let running = self.durable_running(run);
-        self.inner.durable.runs(&running);
         lock(&self.inner.running).insert(row.id, running.clone());
         let how = self.attempt(&running, &state, ready, stopped).await;
         lock(&self.inner.running).remove(&row.id);
@@ -258,7 +263,8 @@ impl Object {
             };
             let function = ready.function.clone();
             let limits = function.manifest.limits.apply(self.node.inner.config.limits);
-            let seed = *blake3::Hasher::new_derive_key("org.ai durable run").update(&run.row.seed).finalize().as_bytes();
+            let seed =
+                *blake3::Hasher::new_derive_key("org.ai durable run").update(&run.row.seed).finalize().as_bytes();
             let job = self.job(running, ready, Limits { wall: WALL, ..limits }, seed, run.attempt).await?;
             let host = Box::new(GuestHost::new(self.clone(), running.clone()));
             let output = self.node.inner.executor.run(job, host).await.result?;
@@ -339,16 +345,11 @@ impl Object {
     /// The last commit: what its last turn wrote, its steps, its result and its status are one record.
     async fn end_well(&self, running: &Running, output: &Json) -> Result<u64, Fault> {
         let run = running.durable.as_ref().expect("it was made with a journal");
-        let TurnWrites { events, sends, logs, accepts, mut rows, open, .. } =
-            std::mem::take(&mut *lock(&running.turn));
+        let TurnWrites { events, sends, logs, accepts, mut rows, open, .. } = std::mem::take(&mut *lock(&running.turn));
         let state = run.state(Standing::Running);
         let took = running.begun.elapsed();
-        let told = Told {
-            started_at: Some(running.created_at),
-            took: Some(took),
-            output: Some(output),
-            ..Told::default()
-        };
+        let told =
+            Told { started_at: Some(running.created_at), took: Some(took), output: Some(output), ..Told::default() };
         let action = rows::action(&run.row, rows::attempts(&state), ActionStatus::Completed, told);
         let duration_us = action.duration_us.unwrap_or(0);
         let over = Standing::Done { output: Some(output.clone()) };
@@ -431,9 +432,7 @@ impl Object {
         const LOOKED_AT: u32 = 256;
         let mut after = 0;
         loop {
-            let ran = self
-                .peek(|store| store.running_invocations(after, LOOKED_AT).map_err(|e| fault_of(&e)))
-                .await;
+            let ran = self.peek(|store| store.running_invocations(after, LOOKED_AT).map_err(|e| fault_of(&e))).await;
             let Ok(ran) = ran else { return self.wake_later() };
             let is_last = ran.len() < LOOKED_AT as usize;
             after = ran.last().map_or(after, |i| i.row.number);

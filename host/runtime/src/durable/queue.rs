@@ -1,10 +1,9 @@
 //! What an object knows in memory of its durable invocations: which run, which may, who waits for which.
 
 use crate::commit::lock;
-use crate::running::Running;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use store::Invocation;
 use tokio::sync::oneshot;
 use types::{Fault, Id, Json};
@@ -18,13 +17,15 @@ pub(crate) type Ended = Result<(Json, u64), Fault>;
 #[derive(Default)]
 pub(crate) struct Durable {
     state: Mutex<State>,
+    /// Held by who looks into the file: what one look found is not found by another at the same time.
+    pub(super) looking: tokio::sync::Mutex<()>,
     /// Whether the file was looked at since the object was opened.
     resumed: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
-    active: HashMap<Id, Option<Arc<Running>>>,
+    active: HashSet<Id>,
     /// Those that became ready again before their last run was put away.
     again: HashSet<Id>,
     ready: VecDeque<Invocation>,
@@ -50,17 +51,9 @@ impl Durable {
         let mut state = lock(&self.state);
         let is_free = state.active.len() < active_max && state.ready.is_empty() && !state.has_more;
         if is_free {
-            state.active.insert(id, None);
+            state.active.insert(id);
         }
         is_free
-    }
-
-    pub(super) fn runs(&self, running: &Arc<Running>) {
-        lock(&self.state).active.insert(running.id, Some(running.clone()));
-    }
-
-    pub(super) fn running(&self, id: Id) -> Option<Arc<Running>> {
-        lock(&self.state).active.get(&id).cloned().flatten()
     }
 
     /// The run is put away. Whether it became ready again meanwhile.
@@ -75,8 +68,11 @@ impl Durable {
         let mut state = lock(&self.state);
         for invocation in found {
             let id = invocation.row.id;
-            if state.active.contains_key(&id) || before.contains(&id) {
+            if state.active.contains(&id) {
                 state.again.insert(id);
+            } else if before.contains(&id) {
+                // Its run was put away meanwhile: the next look tells.
+                state.has_more = true;
             } else if state.ready.len() >= READY_KEPT_MAX {
                 state.has_more = true;
             } else if state.queued.insert(id) {
@@ -86,7 +82,7 @@ impl Durable {
     }
 
     pub(super) fn active(&self) -> HashSet<Id> {
-        lock(&self.state).active.keys().copied().collect()
+        lock(&self.state).active.clone()
     }
 
     /// That the file has some that are not known here.
@@ -103,8 +99,7 @@ impl Durable {
         while let Some(invocation) = state.ready.pop_front() {
             let id = invocation.row.id;
             state.queued.remove(&id);
-            if let std::collections::hash_map::Entry::Vacant(free) = state.active.entry(id) {
-                free.insert(None);
+            if state.active.insert(id) {
                 return Next::Drive(Box::new(invocation));
             }
         }

@@ -23,7 +23,13 @@ pub(super) struct Made {
 }
 
 impl DurableRun {
-    pub(super) fn step_row(&self, made: &Made, call: &Call, reply: Option<Reply>, ended_at: Option<Timestamp>) -> StepRow {
+    pub(super) fn step_row(
+        &self,
+        made: &Made,
+        call: &Call,
+        reply: Option<Reply>,
+        ended_at: Option<Timestamp>,
+    ) -> StepRow {
         let step_id = match call {
             Call::Send { options, .. }
             | Call::Try { options, .. }
@@ -123,9 +129,7 @@ impl GuestHost {
                 let until = made.started_at.plus(std::time::Duration::from_millis(*duration_ms));
                 self.sleep_durably(run, made, call, until).await
             }
-            Call::SleepUntil { time_ms } => {
-                self.sleep_durably(run, made, call, Timestamp::from_millis(*time_ms)).await
-            }
+            Call::SleepUntil { time_ms } => self.sleep_durably(run, made, call, Timestamp::from_millis(*time_ms)).await,
             Call::WaitFor { event, filter, timeout_ms } => {
                 end_turn(&self.object, &self.running).await?;
                 self.wait_for(event, filter.as_deref(), *timeout_ms, Some((run, made, call))).await

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{EventFilter, Reader, Turn};
 use types::{
-    ActionRef, Awaited, Call, CallOptions, EventRow, Fault, FaultKind, Id, InvocationState, Json, Reply, Row,
-    Standing, Timestamp, Trigger,
+    ActionRef, Awaited, Call, CallOptions, EventRow, Fault, FaultKind, Id, InvocationState, Json, Reply, Row, Standing,
+    Timestamp, Trigger,
 };
 
 /// The longest wait for an event (spec WFL-2), and what is meant when nobody says.
@@ -55,8 +55,7 @@ fn noun_of(source: &str) -> &str {
 impl GuestHost {
     /// What a guest asks for of invocations that outlive it. Of a durable run its steps come by here.
     pub(crate) async fn answer_begun(&mut self, call: Call) -> Result<Reply, Fault> {
-        let mut made =
-            Made { ordinal: 0, started_at: self.object.node.now(), child: None, is_written: false };
+        let mut made = Made { ordinal: 0, started_at: self.object.node.now(), child: None, is_written: false };
         match &call {
             Call::Do { action, data, options } => {
                 let child = self.begin_child(&mut made, &call, action, data.clone(), options, None).await?;
@@ -223,7 +222,7 @@ impl GuestHost {
         };
         let until = made.started_at.plus(timeout);
         let seen = lock(&run.events).clone();
-        let after = run.row.events_after;
+        let after = object.events_after(run).await?;
         if let Some(found) = object.peek(|store| wanted.find(store, after, &seen)).await? {
             return Ok(Reply::Json(shown(&found)));
         }
@@ -237,9 +236,8 @@ impl GuestHost {
             filter: wanted.filter.clone(),
         };
         let (clock, again, seen_again) = (object.node.inner.clock.clone(), wanted.clone(), seen.clone());
-        let is_there = move |turn: &mut Turn<'_>| {
-            Ok(clock.now() >= until || again.find(turn, after, &seen_again)?.is_some())
-        };
+        let is_there =
+            move |turn: &mut Turn<'_>| Ok(clock.now() >= until || again.find(turn, after, &seen_again)?.is_some());
         self.park(run, made, call, on, Some(until), is_there).await?;
         match object.peek(|store| wanted.find(store, after, &seen)).await? {
             Some(found) => Ok(Reply::Json(shown(&found))),
@@ -285,11 +283,8 @@ impl GuestHost {
         }
         let action: ActionRef = parse_action(action)?;
         let ready = self.object.ready(&self.running.caller, &action, data).await?;
-        let asker = Asker {
-            trigger: Trigger::Timer { name: name.to_owned() },
-            parent: Some(self.running.id),
-            depth: 0,
-        };
+        let asker =
+            Asker { trigger: Trigger::Timer { name: name.to_owned() }, parent: Some(self.running.id), depth: 0 };
         let accepting = self.object.accepting(&self.running.caller, &ready, &InvokeOptions::default(), asker)?;
         let mut turn = lock(&self.running.turn);
         room_in(&turn)?;
@@ -317,12 +312,21 @@ impl GuestHost {
 }
 
 impl Object {
+    /// Where the events begin that a wait of it may find. It is known once the acceptance is written.
+    async fn events_after(&self, run: &DurableRun) -> Result<u64, Fault> {
+        if run.row.number > 0 {
+            return Ok(run.row.events_after);
+        }
+        self.flush().await?;
+        let id = run.row.id;
+        let found = self.peek(move |store| store.invocation(id).map_err(|e| fault_of(&e))).await?;
+        Ok(found.ok_or_else(Fault::internal)?.row.events_after)
+    }
+
     /// One that was asked for under the same key, for a function that calls: its input must be the same.
     async fn known_child(&self, function: &types::FunctionName, key: &str, input: &Json) -> Result<Option<Id>, Fault> {
         let (function, key) = (function.to_string(), key.to_owned());
-        let found = self
-            .peek(move |store| store.invocation_by_key(&function, &key).map_err(|e| fault_of(&e)))
-            .await?;
+        let found = self.peek(move |store| store.invocation_by_key(&function, &key).map_err(|e| fault_of(&e))).await?;
         match found {
             Some(found) if found.row.input != *input => Err(Fault::invalid(
                 "IDEMPOTENCY_MISMATCH",

@@ -117,9 +117,8 @@ impl Object {
     async fn make_due_ready(&self) -> Result<(), Fault> {
         loop {
             let now = self.node.now();
-            let is_due = self
-                .peek(|store| Ok(store.next_due().map_err(|e| fault_of(&e))?.is_some_and(|at| at <= now)))
-                .await?;
+            let is_due =
+                self.peek(|store| Ok(store.next_due().map_err(|e| fault_of(&e))?.is_some_and(|at| at <= now))).await?;
             if !is_due {
                 break;
             }

@@ -58,7 +58,7 @@ impl Reader {
     pub fn ready_invocations(&self, limit: u32) -> Result<Vec<Invocation>, Error> {
         let sql = format!(
             "SELECT {COLUMNS} FROM invocations i INDEXED BY invocationsReady
-             WHERE standing = 'ready' AND {MAY_RUN} ORDER BY number LIMIT ?1"
+             WHERE standing IN ('ready', 'running') AND standing = 'ready' AND {MAY_RUN} ORDER BY number LIMIT ?1"
         );
         self.list(&sql, &[&limited(limit)], read)
     }
@@ -67,14 +67,15 @@ impl Reader {
     pub fn running_invocations(&self, after: u64, limit: u32) -> Result<Vec<Invocation>, Error> {
         let sql = format!(
             "SELECT {COLUMNS} FROM invocations INDEXED BY invocationsReady
-             WHERE standing = 'running' AND number > ?1 ORDER BY number LIMIT ?2"
+             WHERE standing IN ('ready', 'running') AND standing = 'running' AND number > ?1 ORDER BY number LIMIT ?2"
         );
         self.list(&sql, &[&int(after), &limited(limit)], read)
     }
 
     /// Whether any is ready or runs.
     pub fn has_ready_invocations(&self) -> Result<bool, Error> {
-        let sql = "SELECT 1 FROM invocations INDEXED BY invocationsReady WHERE standing IN ('ready', 'running') LIMIT 1";
+        let sql =
+            "SELECT 1 FROM invocations INDEXED BY invocationsReady WHERE standing IN ('ready', 'running') LIMIT 1";
         Ok(self.first(sql, &[], |_| Ok(()))?.is_some())
     }
 
