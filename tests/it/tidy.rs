@@ -14,6 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("log", &["types"]),
     ("store", &["types"]),
     ("model", &["types"]),
+    ("schedule", &["types"]),
     ("auth", &["types"]),
     ("world", &[]),
     ("engine", &["types", "world"]),
