@@ -152,13 +152,12 @@ impl Calendar {
         if self.hourly { self.next_elapsed(after, zone) } else { self.next_wall(after, zone) }
     }
 
-    /// By the wall clock. A later time is never an earlier instant ([`Zone::instant`]), so the first date with an instant
-    /// after `after` has the answer.
+    /// By the wall clock. A later time is never an earlier instant ([`Zone::instant`]): so what lies before the time that
+    /// the clock shows at `after` is over, and the first date with an instant after `after` has the answer.
     fn next_wall(&self, after: Timestamp, zone: &Zone) -> Option<Timestamp> {
         let today = zone.civil(after).date();
         let until = today.year().saturating_add(NEXT_YEARS_MAX);
-        // A time of yesterday may be skipped until today.
-        let mut date = self.days.next(today.yesterday().unwrap_or(today), until)?;
+        let mut date = self.days.next(today, until)?;
         loop {
             let instant = |time: u16| zone.instant(at(date, time));
             let passed = self.times.partition_point(|time| instant(*time).is_some_and(|instant| instant <= after));

@@ -80,7 +80,11 @@ fn stepped(bits: u64, max: u32) -> String {
     let step = (bits & !1).trailing_zeros();
     let even = bits & 1 != 0 && step > 1 && step <= max && bits == steps(0, step, max);
     // Two values are a step only when it goes round evenly: `*/59` for 0 and 59 would hide more than it shows.
-    if even && (bits.count_ones() > 2 || (max + 1) % step == 0) { format!("*/{step}") } else { list(bits, 0, max) }
+    if even && (bits.count_ones() > 2 || (max + 1).is_multiple_of(step)) {
+        format!("*/{step}")
+    } else {
+        list(bits, 0, max)
+    }
 }
 
 /// A list that begins with `*/n`, the smallest `n` that fits. There is one when the first value is among them.

@@ -112,7 +112,7 @@ fn parse(text: &str) -> Result<Schedule, crate::Error> {
 const EIGHTY_YEARS: u64 = 80 * 365 * 24 * 3_600_000;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn cron_agrees_with_a_scan_of_every_minute(fields in fields(), first_day in 0..80 * 365u64) {
@@ -182,7 +182,7 @@ fn cron_agrees_with_a_scan_over_forty_years() {
         "0 9 * * 1",
         "0 0 29 2 *",
         "0 0 13 * 5",
-        "*/30 9-10 * * 1-5",
+        "*/30 9-10 * 5 1-5",
         "7 3 */2 * 1",
         "0 12 31 * *",
         "30 6 1-7 1,6 */3",

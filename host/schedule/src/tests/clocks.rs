@@ -60,6 +60,9 @@ fn what_happens_every_hour_follows_elapsed_time() {
         "2025-04-05T14:29:00Z",
         &["2025-04-05T14:30:00Z", "2025-04-05T15:00:00Z"],
     );
+    // The clock goes back by half an hour just when it would be two: one hour has ninety minutes.
+    check("every hour Australia/Lord_Howe", "2025-04-05T13:30:00Z", &["2025-04-05T14:00:00Z", "2025-04-05T15:30:00Z"]);
+    check("0 * * * MON America/New_York", "2025-03-09T05:30:00Z", &["2025-03-10T04:00:00Z", "2025-03-10T05:00:00Z"]);
     // Hourly, but on Sundays only: the day with the change has 23 hours.
     let sunday = super::ticks(&super::schedule("0 * * * SUN America/New_York"), "2025-03-09T04:59:00Z", 24);
     assert_eq!((sunday[22], sunday[23]), (super::at("2025-03-10T03:00:00Z"), super::at("2025-03-16T04:00:00Z")));

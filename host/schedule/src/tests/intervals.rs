@@ -27,6 +27,7 @@ fn any_other_interval_is_counted_from_the_registration() {
     check("every 5 hours", "2024-01-31T12:20:00Z", &["2024-01-31T18:00:00Z", "2024-01-31T23:00:00Z"]);
     check("every 5 hours Asia/Kolkata", "2024-01-31T12:20:00Z", &["2024-01-31T17:30:00Z"]);
     check("every 3 days", "2024-01-31T12:20:00Z", &["2024-02-04T00:00:00Z", "2024-02-07T00:00:00Z"]);
+    check("every 3 days", REFERENCE, &["2024-02-03T00:00:00Z"]);
     check("every 3 days Europe/Berlin", "2024-01-31T12:20:00Z", &["2024-02-03T23:00:00Z"]);
     check("every 2 weeks", REFERENCE, &["2024-02-19T00:00:00Z", "2024-03-04T00:00:00Z"]);
     // A schedule asked about a time before it was registered.
