@@ -1,19 +1,21 @@
 //! The rules of the data model as pure functions: data in, data out.
 //!
 //! What a write means (which input forms there are, what a patch does, what differs between two versions, how two
-//! branches come together, what a noun's schema accepts, how a verb is inflected) is decided here, without rows, clock
-//! or I/O, so that each rule is one function with a table of tests. `runtime` reads and writes the versions and asks
-//! this crate what the next one is.
+//! branches come together, what a noun's schema accepts, how a verb is inflected, which events a subscription is for) is
+//! decided here, without rows, clock or I/O, so that each rule is one function with a table of tests. `runtime` reads
+//! and writes the versions and asks this crate what the next one is.
 //!
 //! Values come from [`types::Json`], hence are at most [`types::Json::DEPTH_MAX`] deep, and everything here recurses at
 //! most as deep as they are. Work and output are linear in what came in, or bounded by a named constant.
 
 pub mod diff;
+pub mod filter;
 pub mod flat;
 pub mod merge;
 pub mod noun;
 pub mod patch;
 pub mod path;
+pub mod pattern;
 pub mod verb;
 
 use serde::{Deserialize, Serialize};
