@@ -1,0 +1,1 @@
+//! A deployment as JSON, what is wrong with one, and what one changes.
