@@ -13,6 +13,8 @@ pub use error::{BuildError, ConfigError, Diagnostic, NewError};
 mod project;
 pub use project::{Engine, Language, Project, WorldKind};
 mod config;
+mod application;
+pub use application::{Application, Complaint, Source};
 mod keys;
 mod template;
 pub use template::{Template, new_project, templates};
