@@ -160,7 +160,7 @@ impl Reader {
     fn as_table<'v, 'i>(&mut self, value: &'v Spanned<DeValue<'i>>, at: &At) -> Option<&'v DeTable<'i>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
-            let message = expected(&format!("a table, like [{}]", at.file), value);
+            let message = format!("{0}: {1}", at.file, expected(&format!("a table, like [{}]", at.file), value));
             self.complain(value.span().start, at, message);
         }
         table
@@ -169,7 +169,7 @@ impl Reader {
     fn as_list<'v, 'i>(&mut self, value: &'v Spanned<DeValue<'i>>, at: &At, like: &str) -> Option<&'v [Spanned<DeValue<'i>>]> {
         let list = value.get_ref().as_array();
         if list.is_none() {
-            let message = expected(&format!("a list, like {like}"), value);
+            let message = format!("{}: {}", at.file, expected(&format!("a list, like {like}"), value));
             self.complain(value.span().start, at, message);
         }
         list.map(|list| &list[..])
@@ -244,7 +244,7 @@ impl Reader {
             let Some(table) = self.as_table(item, &at) else { continue };
             if table.len() != 1 {
                 let known: Vec<&str> = keys::STEP.iter().map(|key| key.name).collect();
-                self.complain(byte, &at, format!("a step is a table with one of {}", known.join(", ")));
+                self.complain(byte, &at, format!("{}: a step is a table with one of {}", at.file, known.join(", ")));
                 continue;
             }
             steps.push(Value::Object(self.table(table, keys::STEP, &at, byte)));

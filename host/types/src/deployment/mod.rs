@@ -100,7 +100,12 @@ pub struct FunctionSpec {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum FunctionBody {
     /// A component that was uploaded before (`PUT /api/functions/NAME` answers both).
-    Component { version: u64, hash: Hash },
+    Component {
+        version: u64,
+        /// As hexadecimal text.
+        #[serde(with = "hash_text")]
+        hash: Hash,
+    },
     /// Whatever is deployed under this name.
     Deployed,
     /// A function of an app: its `handle("function", …)`.
@@ -119,7 +124,7 @@ pub enum FunctionBody {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubscriptionSpec {
-    /// [`derived`](Self::key) unless given.
+    /// [`Self::key`] stands for it unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// `Noun.verb`, each may be `*`.
@@ -256,4 +261,22 @@ fn max_retries() -> u32 {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+/// A hash as it is shown everywhere.
+mod hash_text {
+    use crate::Hash;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(hash: &Hash, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(hash)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Hash, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut bytes = [0; 32];
+        let refuse = |_| serde::de::Error::custom(format_args!("{text:?} is no hash: it is 64 hexadecimal digits"));
+        hex::decode_to_slice(&text, &mut bytes).map_err(refuse)?;
+        Ok(Hash::from_bytes(bytes))
+    }
 }
