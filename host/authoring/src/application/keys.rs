@@ -1,8 +1,8 @@
 //! Every key that a `do.toml` may have, and what stands behind it: the file's grammar as a table.
 
 use Kind::{
-    Any, Bool, Branches, Date, Duration, EnvName, EnvNames, Event, Function, Handler, Int, Json, Named, Number, OneOf, Path, Steps,
-    Table, Tables, Text, Texts, Trigger, Vars,
+    Any, Bool, Branches, Date, Duration, EnvName, EnvNames, Event, Function, Handler, Int, Json, Named, Number, OneOf,
+    OwnHandler, Path, Steps, Table, Tables, Text, Texts, Trigger, Vars,
 };
 
 /// One key.
@@ -32,6 +32,8 @@ pub(super) enum Kind {
     /// The name of a function.
     Function,
     Handler,
+    /// The same, where a bare word is always main's.
+    OwnHandler,
     /// `Noun.verb`
     Event,
     /// Relative, and staying below the file's folder.
@@ -102,8 +104,18 @@ pub(super) const ENV: &str = "env";
 
 /// Sections that are understood and have no effect on this platform.
 pub(super) const UNSERVED: &[&str] = &[
-    "build", "compatibility_flags", "permissions", "events", "buckets", "auth", "integrations", "models", "limits",
-    "regions", "server", "observability",
+    "build",
+    "compatibility_flags",
+    "permissions",
+    "events",
+    "buckets",
+    "auth",
+    "integrations",
+    "models",
+    "limits",
+    "regions",
+    "server",
+    "observability",
 ];
 
 /// Sections that an environment has for itself: what stands outside of it does not count there, as in wrangler.
@@ -140,8 +152,7 @@ const MIGRATION: &[Key] = &[
 
 const RENAMED: &[Key] = &[must("from", "from", Text), must("to", "to", Text)];
 
-const TRANSFERRED: &[Key] =
-    &[must("from", "from", Text), must("from_app", "fromApp", Text), must("to", "to", Text)];
+const TRANSFERRED: &[Key] = &[must("from", "from", Text), must("from_app", "fromApp", Text), must("to", "to", Text)];
 
 const ON: &[Key] = &[
     must("event", "event", Event),
@@ -172,7 +183,7 @@ pub(super) const FUNCTION: &[Key] = &[
     may("path", "path", Path),
     may("manifest", "manifest", Path),
     may("type", "type", OneOf(&["code", "generative", "agentic", "human", "app", "site", "tool-box"])),
-    may("handler", "handler", Handler),
+    may("handler", "handler", OwnHandler),
     may("prompt", "prompt", Text),
     may("model", "model", Text),
     may("channel", "channel", Text),

@@ -28,7 +28,7 @@ use types::{FunctionName, Hash};
 pub struct Application {
     /// Functions that are still to be built say [`FunctionBody::Deployed`].
     pub deployment: Deployment,
-    /// What is to be built and uploaded before it, in the file's order.
+    /// What is to be built and uploaded before it: `main` first, then the file's order.
     pub sources: Vec<Source>,
     /// What is understood and has no effect.
     pub warnings: Vec<Complaint>,
@@ -43,8 +43,8 @@ pub struct Source {
     pub path: PathBuf,
     /// Beside a component: its manifest.
     pub manifest: Option<PathBuf>,
-    /// Whether it is the application's `main`.
-    pub is_main: bool,
+    /// Where the file names it.
+    pub line: usize,
 }
 
 /// One thing that is wrong with a file.
@@ -121,17 +121,18 @@ fn parse(text: &str, env: Option<&str>, reader: &mut Reader) -> Option<Applicati
     let envs = root.remove(keys::ENV);
     find_names(&root, reader);
     let mut sections = reader.table(&root, keys::ROOT, &At::new("", ""), 0);
-    let mut warnings = warn_unserved(&sections, reader);
+    let mut warnings = Vec::new();
     if envs.is_some() || env.is_some() {
-        let envs = envs.as_ref().map(|envs| envs.get_ref());
-        let own = overlay(envs.and_then(|envs| envs.as_table()), env, reader)?;
-        if let (Some(env), Some(own)) = (env, own) {
-            lay_over(&mut sections, own, env, &mut warnings, reader);
+        let envs = envs.as_ref().and_then(|envs| envs.get_ref().as_table());
+        if let Some(overlay) = overlay(envs, env, reader) {
+            lay_over(&mut sections, overlay, &mut warnings, reader);
         }
     }
     if !reader.complaints.is_empty() {
         return None;
     }
+    warnings.extend(warn_unserved(&sections, reader));
+    warnings.sort_by_key(|warning| warning.line);
     assemble(sections, warnings, reader)
 }
 
@@ -144,7 +145,11 @@ fn find_names(root: &DeTable<'_>, reader: &mut Reader) {
         if !root.contains_key("name") {
             let path = "main".to_owned();
             let byte = root.iter().find(|(key, _)| key.get_ref() == "main").map_or(0, |(key, _)| key.span().start);
-            reader.complain_on(reader.line(byte), path, "main becomes the function that \"name\" names, which is missing");
+            reader.complain_on(
+                reader.line(byte),
+                path,
+                "main becomes the function that \"name\" names, which is missing",
+            );
         }
     }
     let functions = root.get("functions").and_then(|list| list.get_ref().as_array());
@@ -153,12 +158,14 @@ fn find_names(root: &DeTable<'_>, reader: &mut Reader) {
 }
 
 fn warn_unserved(sections: &Map<String, Value>, reader: &Reader) -> Vec<Complaint> {
-    let unserved = keys::ROOT.iter().filter(|key| keys::UNSERVED.contains(&key.name) && sections.contains_key(key.json));
+    let unserved =
+        keys::ROOT.iter().filter(|key| keys::UNSERVED.contains(&key.name) && sections.contains_key(key.json));
     let warning = |key: &keys::Key| Complaint {
         line: reader.places.get(key.json).map_or(1, |(line, _)| *line),
         path: key.name.to_owned(),
         message: match key.name {
-            "server" => "[server] is the server's own configuration, which `org.ai serve` reads; it has no effect here".to_owned(),
+            "server" => "[server] is the server's own configuration, which `org.ai serve` reads; it has no effect here"
+                .to_owned(),
             "build" => "[build] has no effect: the function.toml of main's project says how it is built".to_owned(),
             name => format!("{name:?} is not served by this platform yet and has no effect"),
         },
@@ -166,13 +173,15 @@ fn warn_unserved(sections: &Map<String, Value>, reader: &Reader) -> Vec<Complain
     unserved.map(warning).collect()
 }
 
-/// What stands in the environment that was asked for; those that were not asked for are checked too.
-#[expect(clippy::type_complexity, reason = "an inner function's answer, taken apart at once")]
-fn overlay(
-    envs: Option<&DeTable<'_>>,
-    env: Option<&str>,
-    reader: &mut Reader,
-) -> Option<Option<(Map<String, Value>, BTreeMap<String, (usize, String)>)>> {
+/// What an environment says instead of the file.
+struct Overlay {
+    env: String,
+    sections: Map<String, Value>,
+    places: BTreeMap<String, (usize, String)>,
+}
+
+/// The environment that was asked for, if one was; those that were not are checked too.
+fn overlay(envs: Option<&DeTable<'_>>, env: Option<&str>, reader: &mut Reader) -> Option<Overlay> {
     let Some(envs) = envs else {
         let message = format!("there is no environment {:?}: the file has no [env.NAME]", env.unwrap_or_default());
         reader.complain_on(1, keys::ENV.to_owned(), message);
@@ -199,20 +208,15 @@ fn overlay(
         let sections = reader.table(table, keys::ROOT, &At::new("", &path), byte);
         let places = std::mem::replace(&mut reader.places, root);
         if env == Some(name) {
-            found = Some((sections, places));
+            found = Some(Overlay { env: name.to_owned(), sections, places });
         }
     }
-    Some(found)
+    found
 }
 
 /// Sections of the environment replace those of the file whole.
-fn lay_over(
-    sections: &mut Map<String, Value>,
-    (own, places): (Map<String, Value>, BTreeMap<String, (usize, String)>),
-    env: &str,
-    warnings: &mut Vec<Complaint>,
-    reader: &mut Reader,
-) {
+fn lay_over(sections: &mut Map<String, Value>, overlay: Overlay, warnings: &mut Vec<Complaint>, reader: &mut Reader) {
+    let Overlay { env, sections: own, places } = overlay;
     let belongs = |path: &str, section: &str| {
         path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     };
@@ -222,7 +226,7 @@ fn lay_over(
             warnings.push(Complaint {
                 line: reader.places.get(key.json).map_or(1, |(line, _)| *line),
                 path: key.name.to_owned(),
-                message: format!("{:?} does not count in [env.{env}], which has none of its own", key.name),
+                message: format!("{:?} has no effect in [env.{env}], which has none of its own", key.name),
             });
             sections.shift_remove(key.json);
         }
@@ -243,8 +247,17 @@ fn assemble(mut sections: Map<String, Value>, warnings: Vec<Complaint>, reader: 
     deployment.insert("functions".to_owned(), functions);
     deployment.insert("workflows".to_owned(), workflows);
     for section in [
-        "name", "compatibilityDate", "subscriptions", "schedules", "nouns", "verbs", "objects", "migrations", "classes",
-        "vars", "probe",
+        "name",
+        "compatibilityDate",
+        "subscriptions",
+        "schedules",
+        "nouns",
+        "verbs",
+        "objects",
+        "migrations",
+        "classes",
+        "vars",
+        "probe",
     ] {
         deployment.extend(sections.shift_remove(section).map(|value| (section.to_owned(), value)));
     }
@@ -256,7 +269,9 @@ fn assemble(mut sections: Map<String, Value>, warnings: Vec<Complaint>, reader: 
     let mut places = std::mem::take(&mut reader.places);
     let secrets: Vec<_> = places
         .iter()
-        .filter_map(|(path, at)| Some((format!("requiredSecrets{}", path.strip_prefix("secrets.required")?), at.clone())))
+        .filter_map(|(path, at)| {
+            Some((format!("requiredSecrets{}", path.strip_prefix("secrets.required")?), at.clone()))
+        })
         .collect();
     places.extend(secrets);
     let deployment: Deployment = match serde_json::from_value(Value::Object(deployment)) {
@@ -279,21 +294,24 @@ fn assemble_functions(sections: &mut Map<String, Value>, sources: &mut Vec<Sourc
     for (n, item) in list(sections, "functions").into_iter().enumerate() {
         let Value::Object(item) = item else { continue };
         let at = reader.places.get(&format!("functions[{n}]")).cloned().unwrap_or((1, String::new()));
-        match assemble_function(item, sources) {
+        deepen(&format!("functions[{n}]"), "handler", reader);
+        let line = reader.places.get(&format!("functions[{n}].path")).map_or(at.0, |(line, _)| *line);
+        match assemble_function(item, line, sources) {
             Ok(function) => functions.push(function),
             Err(message) => reader.complain_on(at.0, at.1.clone(), format!("{}: {message}", at.1)),
         }
     }
     let name = sections.get("name").and_then(Value::as_str).and_then(|name| FunctionName::parse(name).ok());
     if let (Some(Value::String(main)), Some(name)) = (sections.get("main"), name) {
-        sources.insert(0, Source { name: name.clone(), path: main.into(), manifest: None, is_main: true });
+        let line = reader.places.get("main").map_or(1, |(line, _)| *line);
+        sources.insert(0, Source { name: name.clone(), path: main.into(), manifest: None, line });
         functions.push(json!({"name": name, "run": "deployed"}));
     }
     Value::Array(functions)
 }
 
 /// `path`, `handler`, `prompt` or `channel` say what runs a function; none of them, that it is deployed already.
-fn assemble_function(mut item: Map<String, Value>, sources: &mut Vec<Source>) -> Result<Value, String> {
+fn assemble_function(mut item: Map<String, Value>, line: usize, sources: &mut Vec<Source>) -> Result<Value, String> {
     let bodies = ["path", "handler", "prompt", "channel"];
     let said: Vec<&str> = bodies.into_iter().filter(|body| item.contains_key(*body)).collect();
     if said.len() > 1 {
@@ -329,7 +347,7 @@ fn assemble_function(mut item: Map<String, Value>, sources: &mut Vec<Source>) ->
     if let (Some("path"), Some(path)) = (body, said.as_str()) {
         let name = item["name"].as_str().and_then(|name| FunctionName::parse(name).ok()).ok_or("it has no name")?;
         let manifest = manifest.as_ref().and_then(Value::as_str).map(PathBuf::from);
-        sources.push(Source { name, path: path.into(), manifest, is_main: false });
+        sources.push(Source { name, path: path.into(), manifest, line });
     }
     if let Some(Value::Object(schema)) = item.shift_remove("schema") {
         item.extend(schema);
@@ -366,15 +384,19 @@ fn assemble_workflows(sections: &mut Map<String, Value>, reader: &mut Reader) ->
         };
         item.insert("run".to_owned(), run);
         workflows.push(Value::Object(item));
-        // In the deployment they stand one level deeper than in the file.
-        let inner: Vec<_> = reader
-            .places
-            .range(format!("{from}.steps")..format!("{from}.stept"))
-            .map(|(path, at)| (path.replacen(".steps", ".run.steps", 1), at.clone()))
-            .collect();
-        reader.places.extend(inner);
+        for member in ["handler", "steps"] {
+            deepen(&from, member, reader);
+        }
     }
     Value::Array(workflows)
+}
+
+/// What runs something stands one level deeper in the deployment than in the file.
+fn deepen(item: &str, member: &str, reader: &mut Reader) {
+    let (from, to) = (format!("{item}.{member}"), format!("{item}.run.{member}"));
+    let inner = reader.places.range(from.clone()..).take_while(|(path, _)| path.starts_with(&from));
+    let inner: Vec<_> = inner.map(|(path, at)| (format!("{to}{}", &path[from.len()..]), at.clone())).collect();
+    reader.places.extend(inner);
 }
 
 fn list(sections: &mut Map<String, Value>, name: &str) -> Vec<Value> {

@@ -9,7 +9,7 @@ use std::path::{Component, Path};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use types::deployment::{Handler, check_event};
-use types::{FunctionName, Json, Timestamp, parse_duration};
+use types::{FunctionName, Json, Noun, Timestamp, parse_duration};
 
 /// Told at most; who has more repairs these first.
 const COMPLAINTS_MAX: usize = 100;
@@ -70,7 +70,13 @@ impl Reader {
     }
 
     /// A table whose own place is `byte`.
-    pub(super) fn table(&mut self, table: &DeTable<'_>, keys: &'static [Key], at: &At, byte: usize) -> Map<String, Value> {
+    pub(super) fn table(
+        &mut self,
+        table: &DeTable<'_>,
+        keys: &'static [Key],
+        at: &At,
+        byte: usize,
+    ) -> Map<String, Value> {
         self.places.insert(at.json.clone(), (self.line(byte), at.file.clone()));
         let mut members = Map::new();
         for (name, value) in table {
@@ -137,7 +143,12 @@ impl Reader {
             Kind::Function => string(value.get_ref())
                 .and_then(|name| FunctionName::parse(name).map_err(|e| e.to_string()))
                 .map(|name| Value::from(name.as_str())),
-            Kind::Handler => string(value.get_ref()).and_then(|text| self.handler(text)).map(Value::from),
+            Kind::Handler => {
+                string(value.get_ref()).and_then(|text| self.handler(text, &self.functions)).map(Value::from)
+            }
+            Kind::OwnHandler => {
+                string(value.get_ref()).and_then(|text| self.handler(text, &BTreeSet::new())).map(Value::from)
+            }
             Kind::Event => string(value.get_ref()).and_then(|text| check_event(text).map(|()| Value::from(text))),
             Kind::Path => string(value.get_ref()).and_then(path),
             Kind::EnvName => env_name(value.get_ref()),
@@ -166,7 +177,12 @@ impl Reader {
         table
     }
 
-    fn as_list<'v, 'i>(&mut self, value: &'v Spanned<DeValue<'i>>, at: &At, like: &str) -> Option<&'v [Spanned<DeValue<'i>>]> {
+    fn as_list<'v, 'i>(
+        &mut self,
+        value: &'v Spanned<DeValue<'i>>,
+        at: &At,
+        like: &str,
+    ) -> Option<&'v [Spanned<DeValue<'i>>]> {
         let list = value.get_ref().as_array();
         if list.is_none() {
             let message = format!("{}: {}", at.file, expected(&format!("a list, like {like}"), value));
@@ -194,6 +210,11 @@ impl Reader {
             let (byte, name) = (name.span().start, name.get_ref().as_ref());
             let at = At { json: format!("{}[{n}]", at.json), file: format!("{}.{name}", at.file) };
             let Some(table) = self.as_table(value, &at) else { continue };
+            if member == "noun"
+                && let Err(error) = Noun::parse(name)
+            {
+                self.complain(byte, &at, format!("{}: {:?} {}", at.file, error.text, error.reason));
+            }
             let mut item = Map::new();
             item.insert(member.to_owned(), name.into());
             item.extend(self.table(table, keys, &at, byte));
@@ -202,7 +223,12 @@ impl Reader {
         Some(Value::Array(items))
     }
 
-    fn texts(&mut self, value: &Spanned<DeValue<'_>>, at: &At, read: fn(&DeValue<'_>) -> Result<Value, String>) -> Option<Value> {
+    fn texts(
+        &mut self,
+        value: &Spanned<DeValue<'_>>,
+        at: &At,
+        read: fn(&DeValue<'_>) -> Result<Value, String>,
+    ) -> Option<Value> {
         let items = self.as_list(value, at, "[\"a\", \"b\"]")?;
         let mut texts = Vec::new();
         for (n, item) in items.iter().enumerate() {
@@ -265,7 +291,8 @@ impl Reader {
             DeValue::Table(table) if table.contains_key("event") => ("event", keys::EVENT_TRIGGER),
             DeValue::Table(table) if table.contains_key("schedule") => ("schedule", keys::SCHEDULE_TRIGGER),
             _ => {
-                let message = "trigger: write \"manual\", { event = \"Order.created\" } or { schedule = \"daily at 6am\" }";
+                let message =
+                    "trigger: write \"manual\", { event = \"Order.created\" } or { schedule = \"daily at 6am\" }";
                 self.complain(byte, at, message);
                 return None;
             }
@@ -276,13 +303,13 @@ impl Reader {
         Some(Value::Object(Map::from_iter([(tag.to_owned(), Value::Object(members))])))
     }
 
-    /// A handler, with the app that it belongs to. A bare word is a function of this file; else, where there is a
-    /// `main`, one of its handlers.
-    fn handler(&self, text: &str) -> Result<String, String> {
+    /// A handler, with the app that it belongs to. A bare word is one of `functions`; else, where there is a `main`, one
+    /// of its handlers.
+    fn handler(&self, text: &str, functions: &BTreeSet<String>) -> Result<String, String> {
         let written = match (text.strip_prefix('#'), &self.main) {
             (Some(name), Some(main)) => format!("{main}#{name}"),
             (Some(_), None) => return Err(format!("{text:?} is a handler of main, and the file has no main")),
-            (None, Some(main)) if !text.contains(['#', '.']) && !self.functions.contains(text) => format!("{main}#{text}"),
+            (None, Some(main)) if !text.contains(['#', '.']) && !functions.contains(text) => format!("{main}#{text}"),
             (None, _) => text.to_owned(),
         };
         written.parse::<Handler>().map(|handler| handler.to_string()).map_err(|_| {
@@ -326,7 +353,8 @@ fn env_name(value: &DeValue<'_>) -> Result<Value, String> {
     if well_formed {
         return Ok(name.into());
     }
-    Err("expected the name of an environment variable, like GITHUB_SECRET; the secret itself never stands in the file".to_owned())
+    Err("expected the name of an environment variable, like GITHUB_SECRET; the secret itself never stands in the file"
+        .to_owned())
 }
 
 fn int(value: &DeValue<'_>, min: i64, max: i64) -> Result<Value, String> {
@@ -376,8 +404,8 @@ fn duration(value: &DeValue<'_>) -> Result<Value, String> {
 }
 
 fn path(text: &str) -> Result<Value, String> {
-    let is_inside = !text.is_empty()
-        && Path::new(text).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+    let is_inside =
+        !text.is_empty() && Path::new(text).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
     if is_inside {
         return Ok(text.into());
     }

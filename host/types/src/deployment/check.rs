@@ -3,7 +3,7 @@
 mod classes;
 mod steps;
 
-use super::{Deployment, FunctionBody, ScheduleSpec, SubscriptionSpec, Trigger, WorkflowBody, WorkflowSpec};
+use super::{Deployment, FunctionBody, Handler, ScheduleSpec, SubscriptionSpec, Trigger, WorkflowBody, WorkflowSpec};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -94,6 +94,10 @@ impl Deployment {
             match &function.run {
                 FunctionBody::Prompt { prompt, .. } if prompt.trim().is_empty() => {
                     found.add(format!("{path}.run.prompt.prompt"), "a prompt says something");
+                }
+                FunctionBody::Handler(handler) if !matches!(handler, Handler::App { .. }) => {
+                    let message = format!("{:?} is no handler of an app, like shop#total", handler.to_string());
+                    found.add(format!("{path}.run.handler"), message);
                 }
                 FunctionBody::Component { .. }
                 | FunctionBody::Deployed
@@ -203,7 +207,9 @@ pub fn check_name(text: &str) -> Result<(), String> {
         return Ok(());
     }
     let shown: String = text.chars().take(80).collect();
-    Err(format!("{shown:?} is no name: 1 to {NAME_BYTES_MAX} of letters, digits and -_.: beginning with a letter or digit"))
+    Err(format!(
+        "{shown:?} is no name: 1 to {NAME_BYTES_MAX} of letters, digits and -_.: beginning with a letter or digit"
+    ))
 }
 
 fn is_variable(text: &str) -> bool {
@@ -257,14 +263,19 @@ impl Found {
 
     fn schedule(&mut self, path: &str, schedule: &str, timezone: Option<&str>) {
         if schedule.trim().is_empty() || schedule.len() > SCHEDULE_BYTES_MAX {
-            let message = format!("a schedule is 1 to {SCHEDULE_BYTES_MAX} bytes, like \"every weekday at 9am\" or \"0 9 * * 1\"");
+            let message = format!(
+                "a schedule is 1 to {SCHEDULE_BYTES_MAX} bytes, like \"every weekday at 9am\" or \"0 9 * * 1\""
+            );
             self.add(format!("{path}.schedule"), message);
         }
         let is_zone = |zone: &str| {
             (1..=64).contains(&zone.len()) && zone.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-:".contains(&b))
         };
         if let Some(zone) = timezone.filter(|zone| !is_zone(zone)) {
-            self.add(format!("{path}.timezone"), format!("{zone:?} is no time zone: write one like Europe/Vienna or +05:30"));
+            self.add(
+                format!("{path}.timezone"),
+                format!("{zone:?} is no time zone: write one like Europe/Vienna or +05:30"),
+            );
         }
     }
 

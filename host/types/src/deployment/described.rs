@@ -1,8 +1,8 @@
 //! What a component says of itself by `describe`, merged with what the manifest says (spec WSM-1).
 
 use super::{
-    Deployment, FunctionBody, FunctionSpec, Handler, NounSpec, RetrySpec, ScheduleSpec, Step, SubscriptionSpec, Trigger,
-    VerbSpec, WorkflowBody, WorkflowSpec,
+    Deployment, FunctionBody, FunctionSpec, Handler, NounSpec, RetrySpec, ScheduleSpec, Step, SubscriptionSpec,
+    Trigger, VerbSpec, WorkflowBody, WorkflowSpec,
 };
 use crate::{FunctionName, Json, Permission};
 use serde::Deserialize;

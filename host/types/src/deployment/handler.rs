@@ -1,5 +1,6 @@
 //! What an event, a tick or a step calls, as one text.
 
+use super::{Deployment, FunctionBody, Step, WorkflowBody};
 use crate::{ActionRef, At, FunctionName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -24,7 +25,9 @@ pub enum Handler {
 
 /// Why a text names nothing that can be called.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{0:?} is no handler: write a function (invoice-pay), toolbox.export (calc.add) or app#handler (shop#onCustomer)")]
+#[error(
+    "{0:?} is no handler: write a function (invoice-pay), toolbox.export (calc.add) or app#handler (shop#onCustomer)"
+)]
 pub struct HandlerError(pub String);
 
 impl Handler {
@@ -42,7 +45,9 @@ impl Handler {
     pub fn is_handler_name(text: &str) -> bool {
         !text.is_empty()
             && text.len() <= Self::NAME_BYTES_MAX
-            && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'#' | b'@' | b'"' | b'\'' | b'{' | b'}' | b'\\'))
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !matches!(b, b'#' | b'@' | b'"' | b'\'' | b'{' | b'}' | b'\\'))
     }
 }
 
@@ -88,6 +93,54 @@ impl fmt::Display for Handler {
             Self::Function(function) => function.fmt(f),
             Self::Export { function, export } => write!(f, "{function}.{export}"),
             Self::App { function, name } => write!(f, "{function}#{name}"),
+        }
+    }
+}
+
+impl Deployment {
+    /// Everything that it calls, each with its path: what must be there before it is accepted.
+    pub fn handlers(&self) -> Vec<(String, &Handler)> {
+        let mut found = Vec::new();
+        for (n, function) in self.functions.iter().enumerate() {
+            if let FunctionBody::Handler(handler) = &function.run {
+                found.push((format!("functions[{n}].run.handler"), handler));
+            }
+        }
+        let subscriptions = self.subscriptions.iter().enumerate();
+        found.extend(subscriptions.map(|(n, s)| (format!("subscriptions[{n}].handler"), &s.handler)));
+        let schedules = self.schedules.iter().enumerate();
+        found.extend(schedules.map(|(n, s)| (format!("schedules[{n}].handler"), &s.handler)));
+        for (n, workflow) in self.workflows.iter().enumerate() {
+            let path = format!("workflows[{n}]");
+            found.extend(workflow.on_failure.as_ref().map(|handler| (format!("{path}.onFailure"), handler)));
+            match &workflow.run {
+                WorkflowBody::Handler(handler) => found.push((format!("{path}.run.handler"), handler)),
+                WorkflowBody::Steps(steps) => of_steps(steps, &format!("{path}.run.steps"), &mut found),
+            }
+        }
+        found.extend(self.probe.as_ref().map(|probe| ("probe.handler".to_owned(), &probe.handler)));
+        found
+    }
+}
+
+fn of_steps<'a>(steps: &'a [Step], path: &str, found: &mut Vec<(String, &'a Handler)>) {
+    for (n, step) in steps.iter().enumerate() {
+        match step {
+            Step::Do { action, compensate, .. } => {
+                found.push((format!("{path}[{n}].do.action"), action));
+                let back = compensate.as_ref().map(|c| (format!("{path}[{n}].do.compensate.action"), &c.action));
+                found.extend(back);
+            }
+            Step::Branch { then, otherwise, .. } => {
+                of_steps(then, &format!("{path}[{n}].branch.then"), found);
+                of_steps(otherwise, &format!("{path}[{n}].branch.else"), found);
+            }
+            Step::Parallel { branches, .. } => {
+                for (m, branch) in branches.iter().enumerate() {
+                    of_steps(branch, &format!("{path}[{n}].parallel.branches[{m}]"), found);
+                }
+            }
+            Step::Sleep { .. } | Step::SleepUntil { .. } | Step::WaitForEvent { .. } | Step::Approval { .. } => {}
         }
     }
 }

@@ -274,9 +274,7 @@ mod hash_text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Hash, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let mut bytes = [0; 32];
         let refuse = |_| serde::de::Error::custom(format_args!("{text:?} is no hash: it is 64 hexadecimal digits"));
-        hex::decode_to_slice(&text, &mut bytes).map_err(refuse)?;
-        Ok(Hash::from_bytes(bytes))
+        text.parse().map_err(refuse)
     }
 }

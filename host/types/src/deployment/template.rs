@@ -14,7 +14,9 @@ const PATH_BYTES_MAX: usize = 512;
 /// Why a template cannot be filled in.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TemplateError {
-    #[error("{{{{{0}}}}} is no path: write {{{{input.a.b}}}} or {{{{steps.NAME.output.a[0]}}}}; \\{{{{ stands for two braces")]
+    #[error(
+        "{{{{{0}}}}} is no path: write {{{{input.a.b}}}} or {{{{steps.NAME.output.a[0]}}}}; \\{{{{ stands for two braces"
+    )]
     Malformed(String),
     #[error("{0:?} opens a template that is not closed: add }}}}, or write \\{{{{ for two braces")]
     Unclosed(String),
@@ -49,7 +51,9 @@ pub fn render(template: &Value, scope: &Value) -> Result<Value, TemplateError> {
 fn fill(template: &Value, scope: &Value, room: &mut usize) -> Result<Value, TemplateError> {
     match template {
         Value::String(text) => fill_text(text, scope, room),
-        Value::Array(items) => items.iter().map(|item| fill(item, scope, room)).collect::<Result<_, _>>().map(Value::Array),
+        Value::Array(items) => {
+            items.iter().map(|item| fill(item, scope, room)).collect::<Result<_, _>>().map(Value::Array)
+        }
         Value::Object(members) => {
             let filled = members.iter().map(|(key, value)| Ok((key.clone(), fill(value, scope, room)?)));
             filled.collect::<Result<_, _>>().map(Value::Object)
@@ -168,7 +172,8 @@ fn names(path: &str) -> Option<Vec<&str>> {
     if path.len() > PATH_BYTES_MAX {
         return None;
     }
-    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-$".contains(&b));
+    let is_name =
+        |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-$".contains(&b));
     let is_index = |index: &str| !index.is_empty() && index.bytes().all(|b| b.is_ascii_digit());
     let mut names = Vec::new();
     for step in path.split('.') {
@@ -245,7 +250,10 @@ mod tests {
             assert!(matches!(error, TemplateError::Malformed(_)), "{text} {error:?}");
         }
         let error = render(&json!("a {{b"), &scope()).unwrap_err();
-        assert_eq!(error.to_string(), r#""{{b" opens a template that is not closed: add }}, or write \{{ for two braces"#);
+        assert_eq!(
+            error.to_string(),
+            r#""{{b" opens a template that is not closed: add }}, or write \{{ for two braces"#
+        );
         let error = references(&json!("{{a b}}")).unwrap_err().to_string();
         assert!(error.starts_with("{{a b}} is no path: write {{input.a.b}}"), "{error}");
     }

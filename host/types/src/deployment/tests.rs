@@ -82,14 +82,18 @@ fn a_handler_is_a_function_an_export_or_a_handler_of_an_app() {
         assert_eq!(text.parse::<Handler>().unwrap().to_string(), text);
     }
     let long = format!("a#{}", "x".repeat(129));
-    for text in ["", "Pay", "pay@v1", "pay@main", "calc.", "#x", "shop#", "shop#a b", "shop#a#b", "shop#ä", "a.b#c", &long] {
+    for text in
+        ["", "Pay", "pay@v1", "pay@main", "calc.", "#x", "shop#", "shop#a b", "shop#a#b", "shop#ä", "a.b#c", &long]
+    {
         assert!(text.parse::<Handler>().is_err(), "{text}");
     }
 }
 
 #[test]
 fn an_event_has_a_noun_and_a_verb() {
-    for text in ["Customer.created", "*.created", "Order.*", "*.*", "github.issues.opened", "stripe.payment_intent.succeeded"] {
+    for text in
+        ["Customer.created", "*.created", "Order.*", "*.*", "github.issues.opened", "stripe.payment_intent.succeeded"]
+    {
         assert_eq!(check_event(text), Ok(()), "{text}");
     }
     for text in ["", "Customer", ".created", "Customer.", "A..b", "A.b.", "A b.c", "A.*.c", "*", "1.b", "Ä.b"] {
@@ -103,7 +107,10 @@ fn a_workflow_has_limits_in_steps_and_depth() {
     assert_eq!(problems(many(1024)), [""; 0]);
     assert_eq!(problems(many(1025)), ["workflows[0].run.steps: the workflow has 1025 steps; at most 1024 are allowed"]);
     let nested = |levels: usize| {
-        (1..levels).fold(json!([sleep("s0")]), |then, n| json!([{"branch": {"name": format!("b{n}"), "when": "true", "then": then}}]))
+        (1..levels).fold(
+            json!([sleep("s0")]),
+            |then, n| json!([{"branch": {"name": format!("b{n}"), "when": "true", "then": then}}]),
+        )
     };
     assert_eq!(problems(steps(nested(16))), [""; 0]);
     let told = problems(steps(nested(17)));
@@ -139,7 +146,10 @@ fn a_template_speaks_of_steps_that_are_over() {
 #[test]
 fn lists_and_problems_have_their_limits() {
     let many: Vec<_> = (0..1025).map(|n| json!({"event": "A.b", "handler": "f", "name": format!("s{n}")})).collect();
-    assert_eq!(problems(json!({"subscriptions": many})), ["subscriptions: there are 1025; at most 1024 can be deployed"]);
+    assert_eq!(
+        problems(json!({"subscriptions": many})),
+        ["subscriptions: there are 1025; at most 1024 can be deployed"]
+    );
     let wrong: Vec<_> = (0..500).map(|n| json!({"event": "A", "handler": "f", "name": format!("s{n}")})).collect();
     assert_eq!(problems(json!({"subscriptions": wrong})).len(), 100);
     let retry = json!({"maxAttempts": 0, "multiplier": 0.5, "maxDelayMs": 86_400_001});
@@ -188,13 +198,22 @@ fn classes_come_from_migrations() {
         "classes": [{"class": "Cart", "state": "renamed"}, {"class": "Gone", "state": "deleted"}],
     });
     let found = problems(states);
-    assert!(found.len() == 2 && found[0].contains("says from what") && found[1].contains("no class to extend"), "{found:?}");
+    assert!(
+        found.len() == 2 && found[0].contains("says from what") && found[1].contains("no class to extend"),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn an_applied_migration_stays_as_it_is() {
     let list = |tags: &[(&str, &str)]| -> Vec<Migration> {
-        tags.iter().map(|(tag, class)| Migration { tag: (*tag).into(), new_classes: vec![(*class).into()], ..Migration::default() }).collect()
+        tags.iter()
+            .map(|(tag, class)| Migration {
+                tag: (*tag).into(),
+                new_classes: vec![(*class).into()],
+                ..Migration::default()
+            })
+            .collect()
     };
     let applied = list(&[("1", "A"), ("2", "B")]);
     let wanted = list(&[("1", "A"), ("2", "B"), ("3", "C")]);
@@ -202,8 +221,14 @@ fn an_applied_migration_stays_as_it_is() {
     assert_eq!(pending(&applied, &applied).unwrap(), []);
     assert_eq!(pending(&[], &wanted).unwrap().len(), 3);
     for (wanted, told) in [
-        (list(&[("1", "A"), ("2", "X")]), "migrations[1]: migration \"2\" is applied and cannot be edited; add another one behind it"),
-        (list(&[("2", "B"), ("1", "A")]), "migrations[0]: migration \"1\" is applied and must stay in its place, which is 1"),
+        (
+            list(&[("1", "A"), ("2", "X")]),
+            "migrations[1]: migration \"2\" is applied and cannot be edited; add another one behind it",
+        ),
+        (
+            list(&[("2", "B"), ("1", "A")]),
+            "migrations[0]: migration \"1\" is applied and must stay in its place, which is 1",
+        ),
         (list(&[("1", "A")]), "migrations[1]: migration \"2\" is applied and must stay in its place, which is 2"),
     ] {
         assert_eq!(pending(&applied, &wanted).unwrap_err().to_string(), told);
@@ -261,7 +286,8 @@ fn what_a_component_says_of_itself_is_added_and_the_manifest_wins() {
     }))
     .unwrap();
     assert_eq!(described.unserved, ["tools"]);
-    let mut whole = deployment(json!({"subscriptions": [{"name": "x", "event": "A.b", "handler": "f", "priority": 9}]}));
+    let mut whole =
+        deployment(json!({"subscriptions": [{"name": "x", "event": "A.b", "handler": "f", "priority": 9}]}));
     whole.merge(described);
     assert_eq!(whole.check(), []);
     let handlers: Vec<_> = whole.subscriptions.iter().map(|s| (s.handler.to_string(), s.priority)).collect();
@@ -277,7 +303,10 @@ fn what_a_component_says_wrongly_of_itself_is_named() {
     for (answer, told) in [
         (json!({"abi": 2}), "describe: abi: 2 is not known; this host reads 1"),
         (json!({"abi": 1, "on": [{"event": "A.b"}]}), "describe: on[0]: missing field `handler`"),
-        (json!({"abi": 1, "on": [{"event": "A.b", "handler": "x", "prio": 1}]}), "describe: on[0]: unknown field `prio`"),
+        (
+            json!({"abi": 1, "on": [{"event": "A.b", "handler": "x", "prio": 1}]}),
+            "describe: on[0]: unknown field `prio`",
+        ),
         (
             json!({"abi": 1, "every": [{"schedule": "hourly", "handler": "x"}, {"schedule": "hourly", "handler": "x"}]}),
             "describe: every[1]: \"shop#x:hourly\" stands twice",

@@ -6,8 +6,20 @@ use std::collections::BTreeSet;
 
 /// Every object knows them (spec CLS-1).
 const BUILTIN: [&str; 14] = [
-    "DO", "Object", "Business", "App", "SaaS", "Site", "Worker", "Agent", "Human", "Entity", "Collection", "Directory",
-    "Package", "Service",
+    "DO",
+    "Object",
+    "Business",
+    "App",
+    "SaaS",
+    "Site",
+    "Worker",
+    "Agent",
+    "Human",
+    "Entity",
+    "Collection",
+    "Directory",
+    "Package",
+    "Service",
 ];
 
 pub(super) fn check(deployment: &Deployment, found: &mut Found) {
