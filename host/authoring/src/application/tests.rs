@@ -113,6 +113,9 @@ fn an_environment_replaces_sections_and_inherits_no_variables() {
     assert!(warned.contains(&"\"objects\" has no effect in [env.staging], which has none of its own"), "{warned:?}");
     let line = FULL.lines().position(|l| l == "schedule = \"hourly\"").unwrap() + 1;
     assert_eq!(staging.line("schedules[0].schedule"), Some(line));
+    // The file's second schedule is none of this environment's, nor is its place.
+    let line = FULL.lines().position(|l| l == "[[env.staging.every]]").unwrap() + 1;
+    assert_eq!(staging.line("schedules[1].schedule"), Some(line));
 
     let check = |env, expected: &str| assert_eq!(refusal(FULL, Some(env)), expected);
     check("stagign", "1: there is no [env.stagign]; did you mean \"staging\"?");
