@@ -47,7 +47,7 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// How long to wait for an answer, like 30s or 5m [default: 60s]
-    #[arg(long, global = true, value_name = "DURATION", value_parser = crate::duration::parse)]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = types::parse_duration)]
     pub(crate) timeout: Option<Duration>,
     /// Do not ask before what cannot be taken back
     #[arg(long, short, global = true)]
@@ -64,6 +64,7 @@ pub(crate) struct Globals {
 pub(crate) enum Command {
     Serve(commands::serve::Command),
     Dev(commands::dev::Command),
+    Deploy(commands::deploy::Command),
     /// Write, build, deploy and call functions
     #[command(subcommand)]
     Functions(commands::functions::Command),

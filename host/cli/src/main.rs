@@ -26,7 +26,6 @@ mod fields;
 mod filter;
 mod paint;
 
-mod duration;
 mod private_file;
 mod project;
 mod secret;

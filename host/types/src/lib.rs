@@ -16,6 +16,8 @@ mod id;
 pub use id::{Hash, Id, ObjectId};
 mod time;
 pub use time::Timestamp;
+mod duration;
+pub use duration::parse_duration;
 mod json;
 pub use json::{Json, JsonError, REDACTED, redact};
 mod fault;
@@ -39,4 +41,5 @@ pub use record::{
 };
 mod faults;
 pub use faults::Faults;
+pub mod deployment;
 pub mod exec;

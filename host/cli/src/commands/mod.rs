@@ -8,6 +8,7 @@ pub(crate) mod actions;
 pub(crate) mod branches;
 pub(crate) mod checkout;
 pub(crate) mod completions;
+pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod events;
 pub(crate) mod functions;
@@ -29,6 +30,7 @@ pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result
     match command {
         args::Command::Serve(command) => serve::run(command, context).await,
         args::Command::Dev(command) => dev::run(command, context).await,
+        args::Command::Deploy(command) => deploy::run(command, context).await,
         args::Command::Functions(command) => functions::run(command, context).await,
         args::Command::Things(command) => things::run(command, context).await,
         args::Command::Relate(command) => relations::relate::run(command, context).await,

@@ -106,7 +106,8 @@ fn name_of(path: &Path) -> Result<FunctionName> {
     })
 }
 
-fn manifest(text: &str, file: &Path) -> Result<Manifest> {
+/// A manifest as a file of its own.
+pub(crate) fn manifest(text: &str, file: &Path) -> Result<Manifest> {
     let is_json = text.trim_start().starts_with('{');
     let read = if is_json {
         serde_json::from_str(text).map_err(|e| e.to_string())

@@ -17,7 +17,7 @@ pub(crate) struct Command {
     #[arg(long = "scope", value_name = "PERMISSION", required = true, value_parser = permission)]
     scopes: Vec<Permission>,
     /// After which time it stops working, like 90d [default: never]
-    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
+    #[arg(long, value_name = "DURATION", value_parser = types::parse_duration)]
     expires_in: Option<Duration>,
 }
 
