@@ -45,6 +45,7 @@ pub use session::Session;
 
 mod blobs;
 mod commit;
+mod declared;
 mod durable;
 pub use durable::STANDARD_RETRY;
 mod guest;

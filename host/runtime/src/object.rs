@@ -1,6 +1,7 @@
 //! One durable object while it is in memory: its file, its queue, its functions, its runs.
 
 use crate::commit::{Change, Queue, Queued, lock};
+use crate::declared::Declared;
 use crate::durable::{Durable, Wakes};
 use crate::functions::Functions;
 use crate::node::{Node, NodeInner};
@@ -38,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) room: Semaphore,
     node_room: Arc<Semaphore>,
     pub(crate) functions: Functions,
+    pub(crate) declared: Declared,
     pub(crate) nouns: Nouns,
     pub(crate) gate: Gate,
     pub(crate) verbs: Verbs,
@@ -76,6 +78,7 @@ pub(crate) struct Parts {
     pub(crate) namespace: Namespace,
     pub(crate) store: Store,
     pub(crate) functions: Functions,
+    pub(crate) declared: Declared,
     /// Whether a noun was ever registered, and a verb.
     pub(crate) has_nouns: bool,
     pub(crate) has_verbs: bool,
@@ -104,6 +107,7 @@ impl Inner {
             room: Semaphore::new(node.config.object_queue_bytes_max as usize),
             node_room: node.room.clone(),
             functions: parts.functions,
+            declared: parts.declared,
             nouns: Nouns::new(parts.has_nouns),
             gate: Gate::default(),
             verbs: Verbs::new(parts.has_verbs),

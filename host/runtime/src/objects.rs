@@ -1,5 +1,6 @@
 //! Objects come and go: opening a file, bringing it up to date with the log, writing it out.
 
+use crate::declared::{Declared, Kind};
 use crate::functions::{Functions, NOUN};
 use crate::node::{Node, NodeInner};
 use crate::object::{Inner, LeftOpen, Parts, fault_of};
@@ -77,10 +78,11 @@ pub(crate) fn open_file(
     // An object's first record is waited for by nobody: what is appended after it is not durable before it.
     let confirmed = if first.is_some() { 0 } else { store.applied_seq() };
     store.confirm(confirmed);
-    let Found { functions, has_nouns, has_verbs, interrupted, left_open } = found;
+    let Found { functions, declared, has_nouns, has_verbs, interrupted, left_open } = found;
     let functions = Functions::of(&functions)?;
+    let declared = Declared::of(&declared);
     let object = Arc::new(Inner::new(
-        Parts { id, namespace, store, functions, has_nouns, has_verbs, interrupted, left_open, confirmed },
+        Parts { id, namespace, store, functions, declared, has_nouns, has_verbs, interrupted, left_open, confirmed },
         node,
     ));
     if let Some(first) = first {
@@ -102,6 +104,7 @@ pub(crate) fn open_file(
 #[derive(Default)]
 struct Found {
     functions: Vec<ThingRow>,
+    declared: Vec<(Kind, ThingRow)>,
     has_nouns: bool,
     has_verbs: bool,
     interrupted: Vec<ActionRow>,
@@ -113,12 +116,19 @@ fn look_at(store: &Store) -> Result<Found, store::Error> {
     let (has_nouns, has_verbs) = (has("Noun")?, has("Verb")?);
     let left = LeftOpen { is_ready: store.has_ready_invocations()?, next_due: store.next_due()? };
     let left_open = Some(left).filter(|left| left.is_ready || left.next_due.is_some());
-    Ok(Found { functions: functions_of(store)?, has_nouns, has_verbs, interrupted: Vec::new(), left_open })
+    let mut declared = Vec::new();
+    for kind in Kind::ALL {
+        if has(kind.noun())? {
+            declared.extend(all_of(store, kind.noun())?.into_iter().map(|row| (kind, row)));
+        }
+    }
+    let functions = all_of(store, NOUN)?;
+    Ok(Found { functions, declared, has_nouns, has_verbs, interrupted: Vec::new(), left_open })
 }
 
-/// The newest version of each function that is not deleted.
-fn functions_of(store: &Store) -> Result<Vec<ThingRow>, store::Error> {
-    let noun = Noun::parse(NOUN).expect("it is PascalCase");
+/// The newest version of each thing of a noun that is not deleted.
+fn all_of(store: &Store, noun: &str) -> Result<Vec<ThingRow>, store::Error> {
+    let noun = Noun::parse(noun).expect("it is PascalCase");
     let (filters, sort) = (Vec::new(), Vec::new());
     let mut list =
         ThingList { noun, deleted: Deleted::Hidden, filters, sort, after: None, offset: 0, limit: store::PAGE_MAX };

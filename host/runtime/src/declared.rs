@@ -1,0 +1,195 @@
+//! What an object declares beside its functions: subscriptions to events, schedules, workflows.
+//!
+//! Each is a thing of a noun of the platform, so it has versions and is part of a deployment's one turn; the newest of
+//! each are kept in memory. What moves (where a subscription stands, when a schedule fired) is elsewhere. What a
+//! specification means, and whether it is acceptable, belongs to those who use it.
+
+use crate::Caller;
+use crate::commit::write_event;
+use crate::history::{ActionDraft, done};
+use crate::invoke::Ready;
+use crate::object::{Object, fault_of};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use store::{Line, Turn};
+use types::deployment::Handler;
+use types::exec::{Entry, HandlerKind};
+use types::{
+    At, Fault, FunctionKind, Identity, IdentityKind, Json, Noun, Row, Scopes, ThingId, ThingKey, ThingRow, Timestamp,
+};
+
+/// Declarations of one kind in one object.
+pub(crate) const DECLARED_MAX: usize = 1_024;
+
+/// What can be declared.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Kind {
+    Subscription,
+    Schedule,
+    Workflow,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Subscription, Self::Schedule, Self::Workflow];
+
+    /// Long names, because the short ones are tenants' own nouns.
+    pub(crate) const fn noun(self) -> &'static str {
+        match self {
+            Self::Subscription => "EventSubscription",
+            Self::Schedule => "TimeSchedule",
+            Self::Workflow => "WorkflowDefinition",
+        }
+    }
+
+    fn key(self, name: &str) -> Result<ThingKey, Fault> {
+        let noun = Noun::parse(self.noun()).expect("it is PascalCase");
+        let id = ThingId::parse(name).map_err(|e| Fault::invalid("NAME_INVALID", e.to_string()))?;
+        Ok(ThingKey::new(noun, id))
+    }
+}
+
+/// One declaration, as it is in effect.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Definition {
+    pub(crate) name: String,
+    pub(crate) version: u64,
+    pub(crate) at: Timestamp,
+    /// As `types::deployment` has it.
+    pub(crate) spec: Json,
+}
+
+impl Definition {
+    fn of(row: &ThingRow) -> Self {
+        Self { name: row.key.id.as_str().to_owned(), version: row.version, at: row.created_at, spec: row.data.clone() }
+    }
+}
+
+/// The newest of each, by kind and name.
+#[derive(Default)]
+pub(crate) struct Declared(RwLock<BTreeMap<(Kind, String), Arc<Definition>>>);
+
+impl Declared {
+    pub(crate) fn of(rows: &[(Kind, ThingRow)]) -> Self {
+        let known = rows.iter().map(|(kind, row)| {
+            let definition = Definition::of(row);
+            ((*kind, definition.name.clone()), Arc::new(definition))
+        });
+        Self(RwLock::new(known.collect()))
+    }
+
+    pub(crate) fn all(&self, kind: Kind) -> Vec<Arc<Definition>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.iter().filter(|((k, _), _)| *k == kind).map(|(_, definition)| definition.clone()).collect()
+    }
+
+    pub(crate) fn get(&self, kind: Kind, name: &str) -> Option<Arc<Definition>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&(kind, name.to_owned())).cloned()
+    }
+
+    /// Puts what was written into effect; an older version than the known one is not.
+    pub(crate) fn took(&self, wrote: &Declares) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let place = (wrote.kind, wrote.name.clone());
+        match &wrote.now {
+            Some(now) if known.get(&place).is_none_or(|k| k.version <= now.version) => {
+                known.insert(place, now.clone());
+            }
+            Some(_) => {}
+            None => {
+                known.remove(&place);
+            }
+        }
+    }
+}
+
+/// What a turn wrote of a declaration; [`Declared::took`] puts it into effect once that is durable.
+#[derive(Clone, Debug)]
+pub(crate) struct Declares {
+    pub(crate) kind: Kind,
+    pub(crate) name: String,
+    /// None: it was removed.
+    pub(crate) now: Option<Arc<Definition>>,
+    /// Whether there was anything to be written.
+    pub(crate) changed: bool,
+}
+
+/// Writes a declaration, or that it is gone (`spec` None), with an action and an event of its own. What is there already
+/// is not written again.
+pub(crate) fn declare(
+    turn: &mut Turn<'_>,
+    caller: &Caller,
+    kind: Kind,
+    name: &str,
+    spec: Option<&Json>,
+) -> Result<Declares, Fault> {
+    let key = kind.key(name)?;
+    let head = turn.newest(&Line::main(), &key).map_err(|e| fault_of(&e))?;
+    let live = head.as_ref().filter(|row| !row.deleted);
+    let (verb, event, data) = match (live, spec) {
+        (None, None) => return Ok(Declares { kind, name: name.to_owned(), now: None, changed: false }),
+        (Some(row), Some(spec)) if row.data == *spec => {
+            let now = Some(Arc::new(Definition::of(row)));
+            return Ok(Declares { kind, name: name.to_owned(), now, changed: false });
+        }
+        (None, Some(spec)) => ("create", "created", spec.clone()),
+        (Some(_), Some(spec)) => ("update", "updated", spec.clone()),
+        (Some(row), None) => ("delete", "deleted", row.data.clone()),
+    };
+    let draft = ActionDraft::of(caller, turn.at(), verb, format!("{}/{name}", kind.noun()));
+    let row = ThingRow {
+        version: turn.next_version(),
+        key,
+        branch: None,
+        name: None,
+        data,
+        deleted: spec.is_none(),
+        created_at: turn.at(),
+        action: draft.id,
+        actor: draft.actor().to_owned(),
+        born: head.as_ref().map(ThingRow::born),
+    };
+    let now = spec.is_some().then(|| Arc::new(Definition::of(&row)));
+    let (action, happened) = done(&draft, live.map(|row| row.version), Some(row.version), serde_json::json!({}), event);
+    let write = || {
+        turn.write(Row::Thing(row))?;
+        turn.write(Row::Action(action))?;
+        write_event(turn, happened, draft.id, draft.at)
+    };
+    write().map_err(|e| fault_of(&e))?;
+    Ok(Declares { kind, name: name.to_owned(), now, changed: true })
+}
+
+impl Object {
+    /// What is called for an event, a tick or a run: the handler's function as it is now, with what it gets.
+    pub(crate) async fn ready_handler(
+        &self,
+        handler: &Handler,
+        kind: HandlerKind,
+        payload: Json,
+    ) -> Result<Ready, Fault> {
+        let (owner, function) = self.find_function(handler.function(), At::Head).await?;
+        let entry = match (handler, function.def.kind) {
+            (Handler::App { name, .. }, FunctionKind::App) => Entry::Handle { kind, name: name.clone() },
+            (Handler::Function(_), FunctionKind::Code | FunctionKind::ToolBox) => {
+                function.shape(None)?.export.clone().map_or(Entry::Run, Entry::Export)
+            }
+            (Handler::Export { export, .. }, FunctionKind::ToolBox) => {
+                function.shape(Some(export))?.export.clone().map_or(Entry::Run, Entry::Export)
+            }
+            (_, other) => {
+                let message =
+                    format!("{handler} cannot be called: {} is of kind {}", handler.function(), other.as_str());
+                return Err(Fault::invalid("HANDLER_INVALID", message));
+            }
+        };
+        function.schemas.check_input(&payload)?;
+        Ok(Ready { function, owner, entry, input: payload })
+    }
+
+    /// The object's own identity, for what nobody from outside asked for: `subscription:NAME` (spec ON-7).
+    pub(crate) fn own_caller(&self, who: &str) -> Caller {
+        let actor = format!("{}/Service/{who}", self.namespace());
+        let identity = Identity { actor: actor.into(), kind: IdentityKind::Service, scopes: Scopes::all(), key: None };
+        Caller { identity, request_id: format!("own-{who}").into() }
+    }
+}
