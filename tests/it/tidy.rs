@@ -29,6 +29,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("wasmtime", &["world", "engine"]),
     ("wasmtime-wasi", &["world", "engine"]),
     ("wasmtime-wasi-http", &["engine"]),
+    ("wasmtime-wasi-io", &["engine"]),
     ("rusqlite", &["store"]),
     ("axum", &["api"]),
     ("clap", &["cli"]),
