@@ -29,6 +29,7 @@ const CALLED: [&str; 12] = [
     "calc",
     "fetch",
     "counter",
+    "onboarding",
 ];
 
 #[test]

@@ -42,9 +42,13 @@ pub async fn run(inner: &Arc<Inner>, loaded: &Loaded, mut job: Job, host: Box<dy
     store.set_hostcall_fuel(COPY_BYTES_MAX);
     let running = inner.ticker.run();
     let shared = store.data().shared.clone();
+    let can_be_ended = store.data().steps.is_some() || store.data().is_sealed();
     let ended = {
         let metered = Metered { run: pin!(call(loaded, plan, &mut store)), shared: shared.clone() };
-        tokio::time::timeout(wall, shared.ending.or(metered)).await
+        match can_be_ended {
+            true => tokio::time::timeout(wall, shared.ending.or(metered)).await,
+            false => tokio::time::timeout(wall, metered).await.map(Ok),
+        }
     };
     drop(running);
     let state = store.data_mut();

@@ -49,7 +49,7 @@ const SLEEP_3_S: &str = "(call $clock) (call $block (call $after (call $seconds 
 #[tokio::test]
 async fn a_sleep_is_a_call_and_the_clock_is_where_it_should_be_afterwards() {
     let bench = Bench::new();
-    let (outcome, host) = twice(&bench, guest(&bench, SLEEP_3_S)).await;
+    let (outcome, host) = twice(&bench.engine, guest(&bench, SLEEP_3_S), JournalHost::new()).await;
     assert_eq!(text(&outcome), "03");
     assert_eq!(host.performed(), [Call::Sleep { duration_ms: 3_000 }]);
     assert_eq!(outcome.usage.host_calls, 1);
@@ -104,7 +104,7 @@ async fn a_wait_for_timers_alone_is_one_sleep_until_the_first() {
         ;; It has rung, and is ready for ever; the other is not.
         (call $wait (i32.const 2)) (call $say (call $ready (i32.load (i32.const 64))))
         (call $block (i32.load (i32.const 64))) (call $clock)";
-    let (outcome, host) = twice(&bench, guest(&bench, body)).await;
+    let (outcome, host) = twice(&bench.engine, guest(&bench, body), JournalHost::new()).await;
     assert_eq!(text(&outcome), "1121104");
     assert_eq!(host.performed(), [Call::Sleep { duration_ms: 2_000 }, Call::Sleep { duration_ms: 2_000 }]);
 }
@@ -114,7 +114,7 @@ async fn a_timer_whose_time_has_come_is_no_step() {
     let bench = Bench::new();
     let body = "(call $block (call $at (i64.const 5))) (call $say (call $ready (call $after (i64.const 0))))
         (call $say (call $ready (call $after (i64.const 1))))";
-    let (outcome, host) = twice(&bench, guest(&bench, body)).await;
+    let (outcome, host) = twice(&bench.engine, guest(&bench, body), JournalHost::new()).await;
     assert_eq!(text(&outcome), "10");
     assert_eq!(host.calls(), []);
 }
@@ -126,7 +126,7 @@ async fn a_wait_for_several_is_a_step_whose_answer_is_kept() {
         (i32.store (i32.const 68) (call $writable (call $stdout)))
         (call $wait (i32.const 2))";
     let job = guest(&bench, body);
-    let (outcome, host) = twice(&bench, job.clone()).await;
+    let (outcome, host) = twice(&bench.engine, job.clone(), JournalHost::new()).await;
     assert_eq!(text(&outcome), "11");
     assert_eq!(host.performed(), [Call::Poll { pollables: 2 }]);
     // What is recorded counts, whatever is ready now.
@@ -145,7 +145,7 @@ async fn a_timer_among_others_rings_in_real_time_and_has_rung_for_good() {
         (i32.store (i32.const 64) (local.get $a)) (i32.store (i32.const 68) (local.get $a))
         (i32.store (i32.const 72) (call $writable (call $stdout)))
         (call $block (local.get $a)) (call $wait (i32.const 3)) (call $say (call $ready (local.get $a)))";
-    let (outcome, host) = twice(&bench, guest(&bench, body)).await;
+    let (outcome, host) = twice(&bench.engine, guest(&bench, body), JournalHost::new()).await;
     assert_eq!(text(&outcome), "301");
     assert_eq!(host.performed(), [Call::Sleep { duration_ms: 20 }, Call::Poll { pollables: 3 }]);
 }
@@ -154,7 +154,7 @@ async fn a_timer_among_others_rings_in_real_time_and_has_rung_for_good() {
 async fn a_look_whether_something_is_ready_is_a_step() {
     let bench = Bench::new();
     let job = guest(&bench, "(call $say (call $ready (call $writable (call $stdout))))");
-    let (outcome, host) = twice(&bench, job.clone()).await;
+    let (outcome, host) = twice(&bench.engine, job.clone(), JournalHost::new()).await;
     assert_eq!(text(&outcome), "1");
     assert_eq!(host.steps(), [(Call::Poll { pollables: 1 }, Some(Reply::Ready(vec![0])))]);
     let never = JournalHost::replaying(vec![(Call::Poll { pollables: 1 }, Some(Reply::Ready(Vec::new())))]);
@@ -200,7 +200,7 @@ async fn the_clock_stands_still_between_steps() {
         (loop $again (local.set $b (i32.add (local.get $b) (i32.const 1)))
             (br_if $again (i32.and (i32.eqz (call $ready (local.get $a))) (i32.lt_u (local.get $b) (i32.const 1000)))))
         (call $clock)";
-    let (outcome, host) = twice(&bench, guest(&bench, body)).await;
+    let (outcome, host) = twice(&bench.engine, guest(&bench, body), JournalHost::new()).await;
     assert_eq!(text(&outcome), "0");
     assert_eq!(host.calls(), []);
 }

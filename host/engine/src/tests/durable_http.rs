@@ -178,7 +178,7 @@ fn only(steps: Recorded) -> (Call, Reply) {
 #[tokio::test]
 async fn a_request_is_made_once_and_answered_from_the_journal_ever_after() {
     let (bench, server) = (Bench::new(), server().await);
-    let (outcome, host) = twice(&bench, guest(&bench, ONE, &server.at, 'p')).await;
+    let (outcome, host) = twice(&bench.engine, guest(&bench, ONE, &server.at, 'p'), JournalHost::new()).await;
     assert_eq!(text(&outcome), "?2G");
     assert_eq!(server.asked.load(SeqCst), 1);
     let (call, Reply::Http(reply)) = only(host.steps()) else { panic!("no answer") };
@@ -198,7 +198,7 @@ async fn a_request_has_the_key_of_its_step_unless_the_guest_set_one() {
     let (bench, server) = (Bench::new(), server().await);
     for (before, key) in [("", "action/0"), ("(global.set $own_key (i32.const 1))", "mine")] {
         let body = format!("{before} {ONE}");
-        let (_, host) = twice(&bench, guest(&bench, &body, &server.at, 'k')).await;
+        let (_, host) = twice(&bench.engine, guest(&bench, &body, &server.at, 'k'), JournalHost::new()).await;
         let (_, Reply::Http(reply)) = only(host.steps()) else { panic!("no answer") };
         assert_eq!(String::from_utf8(reply.body).unwrap(), key);
     }
@@ -207,7 +207,7 @@ async fn a_request_has_the_key_of_its_step_unless_the_guest_set_one() {
 #[tokio::test]
 async fn requests_and_a_timer_that_are_waited_for_together_come_in_the_same_order_again() {
     let (bench, server) = (Bench::new(), server().await);
-    let (outcome, host) = twice(&bench, guest(&bench, TOGETHER, &server.at, 'p')).await;
+    let (outcome, host) = twice(&bench.engine, guest(&bench, TOGETHER, &server.at, 'p'), JournalHost::new()).await;
     // The timer, since nobody answers yet; then either.
     assert!(["102G2G", "112G2G"].contains(&text(&outcome).as_str()), "{outcome:?}");
     assert_eq!(server.asked.load(SeqCst), 2);
@@ -220,7 +220,7 @@ async fn requests_and_a_timer_that_are_waited_for_together_come_in_the_same_orde
 async fn any_order_that_was_recorded_is_told_again() {
     let (bench, server) = (Bench::new(), server().await);
     let job = guest(&bench, TOGETHER, &server.at, 'p');
-    let (_, host) = twice(&bench, job.clone()).await;
+    let (_, host) = twice(&bench.engine, job.clone(), JournalHost::new()).await;
     for (first, second, told) in [(0, vec![0], "002G2G"), (1, vec![1], "112G2G"), (1, vec![0, 1], "102G2G")] {
         let mut steps = host.steps();
         steps[1].1 = Some(Reply::Ready(vec![first]));
@@ -237,7 +237,7 @@ async fn any_order_that_was_recorded_is_told_again() {
 async fn a_request_whose_answer_was_not_recorded_is_made_again_with_the_same_key() {
     let (bench, server) = (Bench::new(), server().await);
     let job = guest(&bench, ONE, &server.at, 'k');
-    let (_, host) = twice(&bench, job.clone()).await;
+    let (_, host) = twice(&bench.engine, job.clone(), JournalHost::new()).await;
     let (call, reply) = only(host.steps());
     let crashed = JournalHost::replaying(vec![(call.clone(), None)]);
     bench.engine.run(job, Box::new(crashed.clone())).await.result.unwrap();
@@ -266,7 +266,7 @@ async fn a_failure_is_written_down_and_told_again() {
         (forbidden, FaultKind::Forbidden, "HTTP_DENIED", "?E15"),
         (full, FaultKind::Limit, "HTTP_CONNECTION_LIMIT", "?E11"),
     ] {
-        let (outcome, host) = twice(&bench, job).await;
+        let (outcome, host) = twice(&bench.engine, job, JournalHost::new()).await;
         let (_, Reply::Fault(fault)) = only(host.steps()) else { panic!("it was answered") };
         assert_eq!((fault.kind, fault.code.as_str()), (kind, code));
         assert_eq!(text(&outcome), told, "{code}");
@@ -291,7 +291,7 @@ async fn a_request_body_that_is_too_large_is_no_step() {
 #[tokio::test]
 async fn a_replay_that_asks_for_something_else_ends_with_what_the_journal_says() {
     let (bench, server) = (Bench::new(), server().await);
-    let (_, host) = twice(&bench, guest(&bench, ONE, &server.at, 'p')).await;
+    let (_, host) = twice(&bench.engine, guest(&bench, ONE, &server.at, 'p'), JournalHost::new()).await;
     let other = guest(&bench, ONE, &server.at, 'q');
     let outcome = bench.engine.run(other.clone(), Box::new(JournalHost::replaying(host.steps()))).await;
     assert_eq!(fault(&outcome).code, "NON_DETERMINISTIC");

@@ -1,7 +1,9 @@
 //! A host with a journal in memory: what was recorded is answered from it, and the rest is performed and recorded.
 
-use super::*;
-use types::exec::{Begun, Steps};
+use super::Engine;
+use std::sync::{Arc, Mutex};
+use types::exec::{Begun, BoxFuture, Executor, Host, Job, Outcome, Steps};
+use types::{Call, Fault, LogStream, Reply, Timestamp};
 
 /// A run's steps, in the order of their ordinals. `None`: it was begun, and nothing is known of its end.
 pub type Recorded = Vec<(Call, Option<Reply>)>;
@@ -13,6 +15,8 @@ const STEP_MS: u64 = 500;
 #[derive(Clone)]
 pub struct JournalHost {
     inner: Arc<Mutex<Inner>>,
+    /// What comes of a call that is performed.
+    answer: fn(&Call) -> Reply,
     /// Told when a sleep that nothing is recorded of begins; it then never ends.
     pub sleeps: Option<Arc<tokio::sync::Notify>>,
 }
@@ -27,13 +31,17 @@ struct Inner {
 
 impl JournalHost {
     pub fn new() -> Self {
-        Self::replaying(Vec::new())
+        Self::answering(|_| Reply::Done)
+    }
+
+    pub fn answering(answer: fn(&Call) -> Reply) -> Self {
+        Self { inner: Arc::default(), answer, sleeps: None }
     }
 
     pub fn replaying(recorded: Recorded) -> Self {
-        let steps: Vec<_> = recorded.into_iter().map(Some).collect();
-        let inner = Inner { steps, ..Inner::default() };
-        Self { inner: Arc::new(Mutex::new(inner)), sleeps: None }
+        let host = Self::new();
+        host.inner.lock().unwrap().steps = recorded.into_iter().map(Some).collect();
+        host
     }
 
     /// Every step until now.
@@ -89,6 +97,7 @@ impl Host for JournalHost {
         let mut inner = self.inner.lock().unwrap();
         let ordinal = inner.open();
         let is_sleep = matches!(call, Call::Sleep { .. });
+        let answer = (self.answer)(&call);
         match inner.begin(ordinal, call) {
             Err(fault) => return Box::pin(std::future::ready(Reply::Fault(fault))),
             Ok(Begun::Recorded(reply)) => return Box::pin(std::future::ready(reply)),
@@ -98,8 +107,8 @@ impl Host for JournalHost {
             sleeps.notify_one();
             return Box::pin(std::future::pending());
         }
-        inner.end(ordinal, Reply::Done);
-        Box::pin(std::future::ready(Reply::Done))
+        inner.end(ordinal, answer.clone());
+        Box::pin(std::future::ready(answer))
     }
 
     fn steps(&self) -> Option<Arc<dyn Steps>> {
@@ -140,11 +149,10 @@ impl Steps for JournalSteps {
 
 /// Runs a job as a durable one, then again from what was recorded, and says what came of the first run. The replay must
 /// make the same calls, perform none of them, and come to the same.
-pub async fn twice(bench: &Bench, job: Job) -> (Outcome, JournalHost) {
-    let first = JournalHost::new();
-    let outcome = bench.engine.run(job.clone(), Box::new(first.clone())).await;
+pub async fn twice(engine: &Engine, job: Job, first: JournalHost) -> (Outcome, JournalHost) {
+    let outcome = engine.run(job.clone(), Box::new(first.clone())).await;
     let again = JournalHost::replaying(first.steps());
-    let replayed = bench.engine.run(job, Box::new(again.clone())).await;
+    let replayed = engine.run(job, Box::new(again.clone())).await;
     assert_eq!(replayed.result, outcome.result);
     assert_eq!(again.steps(), first.steps());
     assert_eq!(again.performed(), []);
