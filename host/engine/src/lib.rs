@@ -17,6 +17,7 @@ pub use engine::{Engine, Error};
 mod cache;
 mod ending;
 mod fault;
+mod files;
 mod http;
 mod imports;
 mod inspect;

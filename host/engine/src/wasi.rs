@@ -4,6 +4,7 @@
 //! `Host`, randomness from the seed, no sockets, no files but those of the manifest. Two runs with equal inputs see equal
 //! worlds.
 
+use crate::files;
 use crate::http::Hooks;
 use crate::log::Log;
 use crate::poll::Timer;
@@ -46,11 +47,12 @@ pub fn add_to_linker(linker: &mut Linker<RunState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     // The library's clocks are values of their own; ours ask the host each time, so they take the place of those. And
-    // waiting is a step of a durable run.
+    // waiting is a step of a durable run, whose files have no times.
     linker.allow_shadowing(true);
     poll::add_to_linker::<_, HasSelf<RunState>>(linker, |state| state)?;
     wall_clock::add_to_linker::<_, HasSelf<RunState>>(linker, |state| state)?;
     monotonic_clock::add_to_linker::<_, HasSelf<RunState>>(linker, |state| state)?;
+    files::add_to_linker(linker)?;
     linker.allow_shadowing(false);
     Ok(())
 }
