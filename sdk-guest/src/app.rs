@@ -113,7 +113,7 @@ impl App {
     }
 
     /// A workflow: plain code that may take days. Its sleeps, its calls and its requests are steps, which are not
-    /// performed again when it goes on elsewhere.
+    /// performed again when it goes on elsewhere. Its clock moves only with them, so wait by sleeping, not by looking at it.
     #[must_use]
     pub fn workflow<I, O>(self, name: &str, handler: impl Fn(I) -> Result<O, Fault> + 'static) -> Self
     where

@@ -21,14 +21,6 @@ use wasmtime_wasi_io::bindings::wasi::io::poll;
 /// Pollables of one wait of a durable run: the list of those that were ready is kept in its journal.
 const POLLED_MAX: usize = 10_000;
 
-/// A timer of a durable run.
-pub struct Timer {
-    /// On the guest's monotonic clock.
-    pub deadline_ns: u64,
-    /// It was waited for; that the clock agrees is not needed.
-    pub is_over: bool,
-}
-
 /// One pollable of a wait.
 #[derive(Clone, Copy)]
 struct Polled {
@@ -84,18 +76,13 @@ impl RunState {
     /// How long it is to be waited for, by the guest's clock.
     fn polled(&mut self, position: u32, pollable: &Resource<DynPollable>) -> Polled {
         let (now_ns, rep) = (self.monotonic(), pollable.rep());
-        let wait = self.timers().get(&rep).map(|timer| match timer.is_over {
-            true => Duration::ZERO,
-            false => Duration::from_nanos(timer.deadline_ns.saturating_sub(now_ns)),
-        });
+        let wait = self.timers().get(&rep).map(|deadline_ns| Duration::from_nanos(deadline_ns.saturating_sub(now_ns)));
         Polled { position, rep, wait }
     }
 
-    /// From here on it is ready, and the guest's clock is not before its deadline.
+    /// It has rung: the guest's clock is not before its deadline any more, whatever the host's says and however it rounds.
     fn ring(&mut self, rep: u32) {
-        if let Some(timer) = self.timers().get_mut(&rep) {
-            timer.is_over = true;
-            let deadline_ns = timer.deadline_ns;
+        if let Some(deadline_ns) = self.timers().get(&rep).copied() {
             self.advance_monotonic(deadline_ns);
         }
     }
@@ -175,13 +162,13 @@ impl RunState {
         if !wait.is_zero() {
             // Not a moment too early: the guest would look at its clock and wait again.
             let duration_ms = u64::try_from(wait.as_nanos())?.div_ceil(MS_NS);
-            match self.ask(Call::Sleep { duration_ms }).await? {
-                Reply::Done => {}
-                Reply::Fault(fault) => return Err(fault.into()),
-                _other => {
-                    tracing::error!("a sleep was answered with something else");
-                    return Err(Fault::internal().into());
-                }
+            let reply = self.ask(Call::Sleep { duration_ms }).await?;
+            if let Reply::Fault(fault) = reply {
+                return Err(fault.into());
+            }
+            if reply != Reply::Done {
+                tracing::error!("a sleep was answered with something else");
+                return Err(Fault::internal().into());
             }
         }
         let rung = timers.iter().filter(|one| one.wait.is_some_and(|own| own <= wait));

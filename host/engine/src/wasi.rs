@@ -7,7 +7,6 @@
 use crate::files;
 use crate::http::Hooks;
 use crate::log::Log;
-use crate::poll::Timer;
 use crate::state::{RunState, Shared};
 use bytes::Bytes;
 use rand::SeedableRng;
@@ -39,8 +38,8 @@ pub struct Wasi {
     started_ms: u64,
     /// The last that the monotonic clock said; it never goes back, whatever the host's does.
     monotonic_ns: u64,
-    /// Those of a durable run, by the pollable's index.
-    timers: BTreeMap<u32, Timer>,
+    /// When those of a durable run ring, on the monotonic clock, by the pollable's index.
+    timers: BTreeMap<u32, u64>,
 }
 
 pub fn add_to_linker(linker: &mut Linker<RunState>) -> wasmtime::Result<()> {
@@ -125,7 +124,7 @@ impl RunState {
         wasi.monotonic_ns = wasi.monotonic_ns.max(ns);
     }
 
-    pub fn timers(&mut self) -> &mut BTreeMap<u32, Timer> {
+    pub fn timers(&mut self) -> &mut BTreeMap<u32, u64> {
         &mut self.wasi().timers
     }
 
@@ -188,7 +187,7 @@ impl monotonic_clock::Host for RunState {
         let sleep = table.push(Sleep { deadline, has_yielded: false })?;
         let pollable = wasmtime_wasi::p2::subscribe(table, sleep)?;
         if let Some(deadline_ns) = deadline_ns {
-            self.timers().insert(pollable.rep(), Timer { deadline_ns, is_over: false });
+            self.timers().insert(pollable.rep(), deadline_ns);
         }
         Ok(pollable)
     }
