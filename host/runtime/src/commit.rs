@@ -314,7 +314,7 @@ fn drain(object: &Arc<Inner>, path: &Path) -> Left {
                         Ok(())
                     }
                     Outcome::Fenced | Outcome::Refused(_) | Outcome::Unknown(_) => {
-                        object.retire(&format!("its records did not reach the log: {outcome:?}"));
+                        object.refused(&format!("its records did not reach the log: {outcome:?}"));
                         Err(not_durable(outcome))
                     }
                 };
@@ -347,7 +347,6 @@ fn write_batch(object: &Inner, batch: Vec<(Queued, u32)>, path: &Path) -> Writte
     let mut guard = object.store();
     let mut waiting: VecDeque<Queued> = batch.into_iter().map(|(queued, _)| queued).collect();
     if let Some(store) = guard.as_mut() {
-        store.confirm(object.confirmed_seq());
         while !waiting.is_empty() {
             write_turn(object, store, &mut waiting, path, &mut written);
         }
@@ -400,7 +399,7 @@ fn write_turn(
     });
     match result {
         Ok(record) => {
-            written.records.extend(record.map(Arc::new));
+            written.records.extend(record);
             written.settling.extend(done);
         }
         Err(error) => {
