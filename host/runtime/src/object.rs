@@ -168,7 +168,7 @@ impl Inner {
 
     /// Lets the file go, so that the object can be opened anew.
     pub(crate) fn close(&self) {
-        if let Some(Err(error)) = self.store().as_mut().map(Store::settle) {
+        if let Some(Err(error)) = self.store().as_mut().map(Store::close) {
             tracing::warn!(namespace = %self.namespace, %error, "an object's last turns are left to the log");
         }
         // What could not be settled is lost, which is noted here.

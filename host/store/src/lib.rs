@@ -171,6 +171,18 @@ impl Store {
         settle::settle(self)
     }
 
+    /// Settles, and takes back a turn that was put aside: what dropping the store does too, for who has to know whether
+    /// it went well.
+    ///
+    /// # Errors
+    /// The store has lost turns: see [`Store::lost`].
+    pub fn close(&mut self) -> Result<(), Error> {
+        if settle::lost(self).is_none() && self.unsettled.is_in_turn() {
+            settle::roll_back(self)?;
+        }
+        settle::settle(self)
+    }
+
     /// Whether the file failed so that it lacks turns which were reported as written: the number of the last of them.
     /// Nothing that is read here is to be believed then. Drop the store; once the log has answered for all of them,
     /// [`recover()`] makes the file whole.
@@ -212,11 +224,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if settle::lost(self).is_some() {
-            return;
-        }
-        let settled = if self.unsettled.is_in_turn() { settle::roll_back(self) } else { settle::settle(self) };
-        if let Err(error) = settled {
+        if let Err(error) = self.close() {
             tracing::warn!(object = %self.reader.object, %error, "an object's last turns are left to the log");
         }
     }

@@ -265,3 +265,60 @@ fn remove_confirmed(store: &Store) -> Result<u64, Error> {
 fn unencodable(error: postcard::Error) -> Error {
     Error::Io(std::io::Error::other(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+    use types::{Id, LogRow, LogStream, ObjectId, Row, Timestamp};
+
+    const AT: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn line(ordinal: u32) -> Row {
+        let text = "hello".to_owned();
+        Row::Log(LogRow { action: Id::from_u128(1), ordinal, at: AT, stream: LogStream::Stdout, text })
+    }
+
+    /// With one turn in its transaction.
+    fn written(folder: &std::path::Path) -> Store {
+        let mut store =
+            Store::open(&folder.join("a.sqlite"), ObjectId::from_u128(1), &Options::STANDARD).expect("a file");
+        let mut turn = store.turn(1, AT).expect("a turn");
+        turn.write(line(0)).expect("a row");
+        turn.commit().expect("it ends");
+        store
+    }
+
+    /// What SQLite does at any statement, a read too, when the disk fails under it.
+    fn fail(reader: &Reader) {
+        reader.connection.execute_batch("ROLLBACK").expect("a transaction is open");
+    }
+
+    fn lines(store: &Store) -> u32 {
+        store.connection.query_row("SELECT count(*) FROM logs", (), |row| row.get(0)).expect("a number")
+    }
+
+    #[test]
+    fn a_transaction_that_ended_by_itself_between_turns_is_noticed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut store = written(folder.path());
+        assert_eq!(store.lost(), None);
+        fail(&store);
+        assert_eq!(store.lost(), Some(1));
+        assert!(matches!(store.turn(1, AT).err(), Some(Error::Lost)));
+        assert!(matches!(store.close(), Err(Error::Lost)));
+    }
+
+    #[test]
+    fn a_transaction_that_ended_by_itself_in_a_turn_takes_the_turn_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut store = written(folder.path());
+        let mut turn = store.turn(1, AT).expect("a turn");
+        turn.write(line(1)).expect("a row");
+        fail(&turn);
+        assert!(matches!(turn.check(), Err(Error::TurnFailed)));
+        assert!(matches!(turn.write(line(2)), Err(Error::TurnFailed)), "it would stay, without a record");
+        assert!(matches!(turn.commit(), Err(Error::TurnFailed)));
+        assert_eq!((store.lost(), store.applied_seq(), lines(&store)), (None, 1, 1));
+    }
+}
