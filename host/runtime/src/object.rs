@@ -178,8 +178,7 @@ impl Inner {
     /// Whether opening it anew finds everything. A file that failed lacks records that were on their way to the log: until
     /// the log has answered, their numbers would be given again.
     pub(crate) fn can_be_opened_anew(&self) -> bool {
-        self.is_refused.load(Ordering::Acquire)
-            || self.confirmed_seq() >= self.lost_through.load(Ordering::Acquire)
+        self.is_refused.load(Ordering::Acquire) || self.confirmed_seq() >= self.lost_through.load(Ordering::Acquire)
     }
 
     /// Notes that the log did not take a record.

@@ -45,12 +45,7 @@ impl<'s> Turn<'s> {
     /// what the store reads has its writes in it.
     pub fn suspend(mut self) -> Suspended {
         self.is_over = true;
-        Suspended {
-            epoch: self.epoch,
-            at: self.at,
-            rows: std::mem::take(&mut self.rows),
-            has_failed: self.has_failed,
-        }
+        Suspended { epoch: self.epoch, at: self.at, rows: std::mem::take(&mut self.rows), has_failed: self.has_failed }
     }
 
     pub(crate) fn resume(store: &'s mut Store, suspended: Suspended) -> Self {

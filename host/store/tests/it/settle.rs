@@ -82,7 +82,11 @@ fn a_kill_between_a_turn_and_its_settling_loses_nothing_the_log_has() {
     }
     let copy = path_of(killed.path(), object(1));
     copy_store(&own, &copy);
-    assert_eq!(Store::open(&copy, object(1), &Options::STANDARD).unwrap().applied_seq(), 0, "the file had none of them");
+    assert_eq!(
+        Store::open(&copy, object(1), &Options::STANDARD).unwrap().applied_seq(),
+        0,
+        "the file had none of them"
+    );
     let recovered = open_object(&log, killed.path(), object(1), &Faults::none()).unwrap();
     assert_eq!(recovered.applied_seq(), 20);
     recovered.integrity_check().unwrap();
