@@ -13,8 +13,8 @@ use rusqlite::params;
 use std::sync::Arc;
 use types::Record;
 
-/// What turns in the open transaction may weigh before they are settled: about what the page cache holds, so that no
-/// page has to leave it in the middle.
+/// What turns in the open transaction may weigh before they are settled. They are kept in memory beside it, and the pages
+/// that they touch are more than the page cache holds soon after: then some go into the WAL twice.
 const SETTLE_BYTES: usize = 1 << 20;
 
 /// Turns whose records the log has need no row in `records`. For that they may become so many times as many, and as
