@@ -11,7 +11,7 @@
 //! - over: its last writes, its events, its action's status and its result, in one record.
 
 mod accept;
-pub(crate) use accept::Accepting;
+pub(crate) use accept::{Accepting, Asker};
 mod begin;
 mod cancel;
 mod drive;

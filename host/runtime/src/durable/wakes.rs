@@ -113,7 +113,7 @@ fn note_later(node: &NodeInner, id: ObjectId) {
 }
 
 impl Object {
-    /// What is due may run.
+    /// What is due may run, and schedules whose time has come are fired.
     async fn make_due_ready(&self) -> Result<(), Fault> {
         loop {
             let now = self.node.now();
@@ -122,6 +122,7 @@ impl Object {
             if !is_due {
                 break;
             }
+            self.fire_due(now).await?;
             self.change(1024, move |turn| {
                 for invocation in turn.due_invocations(now, DUE_AT_ONCE).map_err(|e| fault_of(&e))? {
                     let ready = InvocationState { at: Standing::Ready, ..invocation.state };
