@@ -14,6 +14,9 @@ use types::{ObjectId, Timestamp};
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS wakes (object BLOB PRIMARY KEY, due INTEGER NOT NULL) STRICT, \
                       WITHOUT ROWID";
 
+/// `PRAGMA user_version` of a table that has every object.
+const FILLED: u32 = 1;
+
 /// How long a write waits for whoever reads the file with a tool.
 const BUSY_WAIT: Duration = Duration::from_secs(2);
 
@@ -51,6 +54,19 @@ impl WakeTable {
             None => connection.prepare_cached("DELETE FROM wakes WHERE object = ?1")?.execute(params![&key[..]])?,
         };
         Ok(())
+    }
+
+    /// Whether it was ever filled: a new one knows nothing of objects that are there already.
+    pub fn is_filled(&self) -> Result<bool, Error> {
+        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let version: u32 = connection.query_row("PRAGMA user_version", (), |row| row.get(0))?;
+        Ok(version == FILLED)
+    }
+
+    /// That it has every object now whose records the log does not retain.
+    pub fn set_filled(&self) -> Result<(), Error> {
+        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(connection.pragma_update(None, "user_version", FILLED)?)
     }
 
     /// Tells every object that has something to do.
