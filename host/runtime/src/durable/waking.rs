@@ -110,7 +110,8 @@ fn folders(node: &NodeInner) -> Vec<PathBuf> {
 /// The objects whose files lie there. What cannot be read is left out.
 fn ids_in(folders: &[PathBuf]) -> Vec<ObjectId> {
     let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let files = folders.iter().flat_map(|folder| entries(folder)).flat_map(|folder| entries(&folder).collect::<Vec<_>>());
+    let files =
+        folders.iter().flat_map(|folder| entries(folder)).flat_map(|folder| entries(&folder).collect::<Vec<_>>());
     let id = |path: PathBuf| {
         let is_file = path.extension().is_some_and(|extension| extension == "sqlite");
         path.file_stem()?.to_str()?.parse().ok().filter(|_| is_file)
