@@ -2,7 +2,7 @@
 
 use crate::handlers::{
     actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, lifecycle, logs, merge,
-    nouns, objects, secrets, self_, status, things, undo, verbs,
+    nouns, objects, schedules, secrets, self_, status, things, undo, verbs,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -25,6 +25,8 @@ use utoipa::{Modify, OpenApi};
         functions::remove, logs::read,
         keys::list, keys::create, keys::revoke,
         secrets::list, secrets::store, secrets::remove,
+        schedules::list, schedules::create, schedules::show, schedules::change, schedules::remove, schedules::run,
+        schedules::pause, schedules::resume,
         objects::list, objects::create, lifecycle::destroy, lifecycle::begin,
         events::list,
         branches::list, branches::create, branches::show, branches::remove, checkout::create, merge::create,

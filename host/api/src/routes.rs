@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::handlers::{
     actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, lifecycle, logs, merge,
-    nouns, objects, secrets, self_, status, things, undo, verbs,
+    nouns, objects, schedules, secrets, self_, status, things, undo, verbs,
 };
 use crate::problem::Problem;
 use axum::Router;
@@ -50,6 +50,7 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/secrets", get(secrets::list))
         .route("/api/secrets/{name}", put(secrets::store).delete(secrets::remove))
         .route("/api/objects", get(objects::list).post(objects::create))
+        .merge(of_schedules())
         .merge(of_branches())
         .route("/api/events", get(events::list))
         .merge(of_things());
@@ -93,6 +94,16 @@ fn of_branches() -> Router<Shared> {
         .route("/api/events/stream", get(events_stream::stream))
         .route("/api/actions-log/{id}/undo", post(undo::undo))
         .route("/api/actions-log/{id}/retry", post(undo::retry))
+}
+
+/// What is done again and again.
+fn of_schedules() -> Router<Shared> {
+    Router::new()
+        .route("/api/schedules", get(schedules::list).post(schedules::create))
+        .route("/api/schedules/{name}", get(schedules::show).patch(schedules::change).delete(schedules::remove))
+        .route("/api/schedules/{name}/run", post(schedules::run))
+        .route("/api/schedules/{name}/pause", post(schedules::pause))
+        .route("/api/schedules/{name}/resume", post(schedules::resume))
 }
 
 /// What answers when nothing else does. Handlers limit their bodies themselves.

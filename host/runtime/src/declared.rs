@@ -41,7 +41,7 @@ impl Kind {
         }
     }
 
-    fn key(self, name: &str) -> Result<ThingKey, Fault> {
+    pub(crate) fn key(self, name: &str) -> Result<ThingKey, Fault> {
         let noun = Noun::parse(self.noun()).expect("it is PascalCase");
         let id = ThingId::parse(name).map_err(|e| Fault::invalid("NAME_INVALID", e.to_string()))?;
         Ok(ThingKey::new(noun, id))
@@ -129,6 +129,9 @@ pub(crate) fn declare(
         (None, None) => return Ok(Declares { kind, name: name.to_owned(), now: None, changed: false }),
         (Some(row), Some(spec)) if row.data == *spec => {
             let now = Some(Arc::new(Definition::of(row)));
+            if kind == Kind::Schedule {
+                crate::schedules::declared(turn, None, name, Some(spec))?;
+            }
             return Ok(Declares { kind, name: name.to_owned(), now, changed: false });
         }
         (None, Some(spec)) => ("create", "created", spec.clone()),
@@ -156,6 +159,9 @@ pub(crate) fn declare(
         write_event(turn, happened, draft.id, draft.at)
     };
     write().map_err(|e| fault_of(&e))?;
+    if kind == Kind::Schedule {
+        crate::schedules::declared(turn, Some(draft.id), name, spec)?;
+    }
     Ok(Declares { kind, name: name.to_owned(), now, changed: true })
 }
 

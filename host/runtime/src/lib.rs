@@ -51,6 +51,8 @@ pub use durable::STANDARD_RETRY;
 mod guest;
 mod registry;
 mod running;
+mod schedules;
+pub use schedules::{ScheduleChange, ScheduleShown};
 mod schema;
 mod turn;
 

@@ -14,6 +14,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use store::WakeTable;
 use tokio::sync::{OnceCell, Semaphore};
 use types::exec::Executor;
 use types::{Fault, FaultKind, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Row, Timestamp};
@@ -48,6 +49,7 @@ pub(crate) struct NodeInner {
     pub(crate) whereabouts: Places,
     pub(crate) leftovers: Leftovers,
     pub(crate) wakes: Arc<Wakes>,
+    pub(crate) wake_table: WakeTable,
     open: Mutex<LruCache<ObjectId, Slot>>,
     stopping: AtomicBool,
 }
@@ -95,6 +97,7 @@ impl Node {
         std::fs::create_dir_all(config.data_dir.join("objects"))?;
         let node_key = node_key(&config.data_dir)?;
         let blobs = Blobs::open(config.data_dir.join("blobs"))?;
+        let (wake_table, known_wakes) = crate::durable::open_wake_table(&config.data_dir)?;
         let path = Arc::new(Path { log: log.clone(), clock: clock.clone(), undurable: Arc::new(Undurable::default()) });
         let inner = NodeInner {
             committers: Committers::start(config.commit_threads, config.flush_window, &path)?,
@@ -107,6 +110,7 @@ impl Node {
             whereabouts: Places::default(),
             leftovers: Leftovers::open(config.data_dir.join("moved"))?,
             wakes: Arc::default(),
+            wake_table,
             open: Mutex::new(LruCache::unbounded()),
             stopping: AtomicBool::new(false),
             epoch: LOCAL_EPOCH,
@@ -131,6 +135,7 @@ impl Node {
         let root_key = node.ensure_root_key(&root).await.map_err(OpenError::Root)?;
         node.start_checkpoints()?;
         lifecycle::start(&node);
+        crate::durable::wake_all(&node, known_wakes);
         crate::durable::start_waking(&node);
         Ok(Opened { node, root_key })
     }

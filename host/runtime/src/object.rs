@@ -309,6 +309,9 @@ impl Inner {
                     | Standing::Paused
                     | Standing::Done { .. } => {}
                 },
+                Row::Schedule { state: Some(state), name: _ } => {
+                    first = first.into_iter().chain(state.next_run_at).min();
+                }
                 _ => {}
             }
         }

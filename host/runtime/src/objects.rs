@@ -218,6 +218,11 @@ fn append_and_wait(node: &NodeInner, records: Vec<Arc<Record>>) -> Result<(), Fa
 }
 
 /// Writes the file of one object out, so that the log may forget its records. Blocks.
+///
+/// In this order: the file, what the node knows of the object's next time (`store::WakeTable`), the log. A node that
+/// starts wakes whom the table names and whom the log retains records of. So between the first and the second the log
+/// still tells of the object; did the log forget before the second, a crash in between would leave an object that nobody
+/// wakes. A table that is ahead of what the log has wakes an object for nothing, once.
 fn checkpoint(node: &NodeInner, object: &Inner) -> Result<(), store::Error> {
     let mut guard = object.store();
     let Some(store) = guard.as_mut().filter(|_| !object.is_copying()) else { return Ok(()) };
@@ -226,9 +231,16 @@ fn checkpoint(node: &NodeInner, object: &Inner) -> Result<(), store::Error> {
         return Ok(());
     }
     let seq = store.checkpoint()?;
+    let due = next_wake(store)?;
     drop(guard);
+    node.wake_table.set(object.id, due)?;
     node.log.checkpointed(object.id, seq);
     Ok(())
+}
+
+/// When an object has something to do: now, if something is ready or ran.
+pub(crate) fn next_wake(store: &Reader) -> Result<Option<Timestamp>, store::Error> {
+    if store.has_ready_invocations()? { Ok(Some(Timestamp::from_millis(0))) } else { store.next_due() }
 }
 
 /// At shutdown. Blocks.

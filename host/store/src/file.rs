@@ -216,7 +216,7 @@ fn copy(connection: &Connection, how: &str) -> Result<(), Error> {
     if busy == 0 { Ok(()) } else { Err(Error::Busy) }
 }
 
-fn sync_folder(path: &Path) -> Result<(), Error> {
+pub(crate) fn sync_folder(path: &Path) -> Result<(), Error> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok(File::open(folder)?.sync_all()?)
 }

@@ -39,9 +39,11 @@ pub use turn::{Suspended, Turn};
 mod read;
 pub use read::{
     ActionFilter, Archived, Beyond, Comparison, Cuts, Deleted, Edge, EventFilter, Field, Invocation, InvocationFilter,
-    Line, LogEntry, LogFilter, Origin, PAGE_MAX, Page, Reader, SCAN_MAX, Side, ThingFilter, ThingList, ThingPage,
-    ThingSort, VersionHead,
+    Line, LogEntry, LogFilter, Origin, PAGE_MAX, Page, Reader, SCAN_MAX, Scheduled, Side, ThingFilter, ThingList,
+    ThingPage, ThingSort, VersionHead,
 };
+mod wakes;
+pub use wakes::WakeTable;
 mod recover;
 pub use recover::{Recovered, Retained, recover};
 

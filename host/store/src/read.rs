@@ -20,6 +20,8 @@ mod list;
 pub use list::{Comparison, Field, ThingFilter, ThingList, ThingPage, ThingSort};
 mod relations;
 pub use relations::{Edge, Side};
+mod schedules;
+pub use schedules::Scheduled;
 mod things;
 pub use things::Deleted;
 

@@ -2,6 +2,7 @@
 
 mod archive;
 mod invocations;
+mod schedules;
 mod things;
 pub(crate) use things::branch_key;
 
@@ -78,6 +79,7 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
         Row::InvocationState(standing) => invocations::stand(connection, state, standing),
         Row::Step(step) => invocations::put_step(connection, step),
         Row::StepsCut { invocation, from } => invocations::cut_steps(connection, *invocation, *from),
+        Row::Schedule { name, state } => schedules::put(connection, name, state.as_deref()),
     }
 }
 

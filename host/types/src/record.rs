@@ -1,8 +1,8 @@
 //! What a turn leaves behind: complete rows, so that applying them twice, later or elsewhere gives the same file.
 
 use crate::{
-    BranchName, Fault, Hash, Id, InvocationRow, InvocationState, Json, Namespace, Noun, ObjectId, Scopes, StepRow,
-    ThingId, ThingKey, Timestamp,
+    BranchName, Fault, Hash, Id, InvocationRow, InvocationState, Json, Namespace, Noun, ObjectId, ScheduleState,
+    Scopes, StepRow, ThingId, ThingKey, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +74,11 @@ pub enum Row {
     StepsCut {
         invocation: Id,
         from: u32,
+    },
+    /// Where a schedule stands from now on. `None` removes it.
+    Schedule {
+        name: String,
+        state: Option<Box<ScheduleState>>,
     },
 }
 

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use types::IdentityKind;
 
-const LINKS: [(&str, &str); 14] = [
+const LINKS: [(&str, &str); 15] = [
     ("actions", "/api/actions"),
     ("actionsLog", "/api/actions-log"),
     ("branches", "/api/branches"),
@@ -19,6 +19,7 @@ const LINKS: [(&str, &str); 14] = [
     ("nouns", "/api/nouns"),
     ("objects", "/api/objects"),
     ("openapi", "/api/openapi.json"),
+    ("schedules", "/api/schedules"),
     ("secrets", "/api/secrets"),
     ("self", "/api/$self"),
     ("verbs", "/api/verbs"),

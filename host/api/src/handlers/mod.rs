@@ -14,6 +14,7 @@ pub(crate) mod logs;
 pub(crate) mod merge;
 pub(crate) mod nouns;
 pub(crate) mod objects;
+pub(crate) mod schedules;
 pub(crate) mod secrets;
 pub(crate) mod self_;
 pub(crate) mod status;

@@ -8,6 +8,7 @@ mod invoke;
 mod lifecycle;
 mod objects;
 mod routes;
+mod schedules;
 mod sockets;
 mod things;
 

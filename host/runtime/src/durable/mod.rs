@@ -11,7 +11,7 @@
 //! - over: its last writes, its events, its action's status and its result, in one record.
 
 mod accept;
-pub(crate) use accept::Accepting;
+pub(crate) use accept::{Accepting, Asker};
 mod begin;
 mod cancel;
 mod drive;
@@ -25,6 +25,8 @@ mod wait;
 pub(crate) use wait::{let_parents_go_on, wake_waiting};
 mod wakes;
 pub(crate) use wakes::{Wakes, start as start_waking};
+mod waking;
+pub(crate) use waking::{open_wake_table, wake_all};
 
 use types::Retry;
 

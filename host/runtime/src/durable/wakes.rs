@@ -4,10 +4,11 @@
 //! and what an object's file says when it is opened comes in here; a time that is over opens the object.
 
 use crate::commit::lock;
-use crate::node::{Node, NodeInner};
+use crate::node::Node;
 use crate::object::{Object, fault_of};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use types::{Fault, InvocationState, ObjectId, Row, Standing, Timestamp};
 
@@ -16,9 +17,14 @@ const WOKEN_AT_ONCE: usize = 32;
 /// Invocations that are made ready in one turn.
 const DUE_AT_ONCE: u32 = 256;
 
+/// A time that is over whatever the clock says: as soon as there is a place.
+pub(crate) const BEFORE_ALL: Timestamp = Timestamp::from_millis(0);
+
 #[derive(Default)]
 pub(crate) struct Wakes {
     times: Mutex<Times>,
+    /// How often in a row an object could not be woken.
+    failed: Mutex<HashMap<ObjectId, u32>>,
     changed: Notify,
 }
 
@@ -98,22 +104,31 @@ async fn wake(node: Node, id: ObjectId) {
     let woken = match node.open_by_id(id).await {
         Ok(object) => object.make_due_ready().await,
         // It was destroyed since.
-        Err(fault) if fault.code == "OBJECT_NOT_FOUND" => return,
+        Err(fault) if fault.code == "OBJECT_NOT_FOUND" => Ok(()),
         Err(fault) => Err(fault),
     };
-    if let Err(fault) = woken {
-        tracing::warn!(object = %id, %fault, "an object cannot do what is due; it is tried again");
-        note_later(&node.inner, id);
+    let wakes = &node.inner.wakes;
+    match woken {
+        Ok(()) => drop(lock(&wakes.failed).remove(&id)),
+        Err(fault) => {
+            let failed = lock(&wakes.failed).get(&id).map_or(1, |failed| failed.saturating_add(1));
+            lock(&wakes.failed).insert(id, failed);
+            let later = later(failed);
+            tracing::warn!(object = %id, %fault, failed, ?later, "an object cannot do what is due; it is tried again");
+            wakes.note(id, node.now().plus(later));
+        }
     }
 }
 
-fn note_later(node: &NodeInner, id: ObjectId) {
-    const LATER: std::time::Duration = std::time::Duration::from_secs(1);
-    node.wakes.note(id, node.clock.now().plus(LATER));
+/// An object whose file is damaged is not tried every second for ever.
+fn later(failed: u32) -> Duration {
+    const FIRST: Duration = Duration::from_secs(1);
+    const LONGEST: Duration = Duration::from_secs(300);
+    FIRST.saturating_mul(1 << failed.saturating_sub(1).min(16)).min(LONGEST)
 }
 
 impl Object {
-    /// What is due may run.
+    /// What is due may run, and schedules whose time has come are fired.
     async fn make_due_ready(&self) -> Result<(), Fault> {
         loop {
             let now = self.node.now();
@@ -122,6 +137,7 @@ impl Object {
             if !is_due {
                 break;
             }
+            self.fire_due(now).await?;
             self.change(1024, move |turn| {
                 for invocation in turn.due_invocations(now, DUE_AT_ONCE).map_err(|e| fault_of(&e))? {
                     let ready = InvocationState { at: Standing::Ready, ..invocation.state };

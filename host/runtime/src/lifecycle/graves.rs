@@ -61,6 +61,7 @@ pub(crate) fn remove_files(node: &NodeInner, id: ObjectId) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
+    node.wake_table.set(id, None).map_err(io::Error::other)?;
     node.log.checkpointed(id, u64::MAX);
     Ok(())
 }

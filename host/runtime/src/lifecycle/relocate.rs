@@ -92,13 +92,16 @@ async fn copy(job: &Job, old: PathBuf, new: PathBuf) -> Result<Store, Stop> {
     blocking(move || {
         let node = &object.node.inner;
         node.leftovers.cancel(&new).and_then(|()| remove_wal(&new)).map_err(|e| failed(&e))?;
-        let seq = {
+        let (seq, due) = {
             let mut guard = object.inner.store();
             let store = guard.as_mut().ok_or_else(retired)?;
             object.inner.set_copying(true);
-            store.checkpoint()?
+            let seq = store.checkpoint()?;
+            (seq, crate::objects::next_wake(store)?)
         };
         drop(held);
+        // Before the log may forget, as at any checkpoint.
+        node.wake_table.set(object.inner.id, due)?;
         node.log.checkpointed(object.inner.id, seq.min(object.inner.confirmed_seq()));
         copy_file(&old, &new).map_err(|e| failed(&e))?;
         let id = object.inner.id;

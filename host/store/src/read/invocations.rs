@@ -100,11 +100,11 @@ impl Reader {
         self.list(&sql, &[&int(now.as_millis()), &limited(limit)], read)
     }
 
-    /// When the next one is due.
+    /// When the next thing is due, an invocation or a schedule.
     pub fn next_due(&self) -> Result<Option<Timestamp>, Error> {
-        self.first("SELECT until FROM invocations WHERE until IS NOT NULL ORDER BY until LIMIT 1", &[], |row| {
-            column::time(row, 0)
-        })
+        let sql = "SELECT until FROM invocations WHERE until IS NOT NULL ORDER BY until LIMIT 1";
+        let invocation = self.first(sql, &[], |row| column::time(row, 0))?;
+        Ok(invocation.into_iter().chain(self.next_tick()?).min())
     }
 
     /// Those that wait for such an event, whatever their filter says, in the order of acceptance.

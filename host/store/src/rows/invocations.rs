@@ -87,7 +87,16 @@ pub(crate) fn stand(connection: &Connection, state: &mut State, s: &InvocationSt
             event.and_then(|(_, _, filter)| filter.as_ref()),
             output.map(Text),
         ],
-    )
+    )?;
+    match &s.at {
+        Standing::Done { output: None } => super::schedules::count_failed(connection, s.id),
+        Standing::Done { output: Some(_) }
+        | Standing::Ready
+        | Standing::Running
+        | Standing::Delayed { .. }
+        | Standing::Waiting { .. }
+        | Standing::Paused => Ok(()),
+    }
 }
 
 pub(crate) fn put_step(connection: &Connection, s: &StepRow) -> Result<(), Error> {

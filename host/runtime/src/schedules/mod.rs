@@ -1,0 +1,120 @@
+//! What an object does again and again (spec 5.2): schedules as declared, where each stands, their ticks.
+//!
+//! A schedule is a declaration (`crate::declared`, kind `Schedule`) and a row of the table `schedules`, which says when
+//! it is next due. Both are written in the turn that declares it ([`declared`]). The node's queue of times knows the
+//! earliest of an object's times, so a tick opens the object; `fire` then claims it: one turn moves the row to the next
+//! time and writes the invocation, which from there on is as durable as any other (`crate::durable`). A tick is therefore
+//! begun exactly once, and its handler runs at least once. `manage` is what principals ask for.
+
+mod fire;
+mod manage;
+pub use manage::{ScheduleChange, ScheduleShown};
+mod plan;
+
+use crate::commit::{NewEvent, write_event};
+use crate::object::fault_of;
+use schedule::Schedule;
+use store::Turn;
+use types::deployment::ScheduleSpec;
+use types::{Fault, Id, Json, Noun, Row, ScheduleState, ThingId, ThingKey};
+
+/// Runs of one schedule that have not ended, whatever its `overlap` allows; a tick beyond it is skipped.
+const UNFINISHED_MAX: u32 = 100;
+/// The most retries that a schedule can ask for.
+const RETRIES_MAX: u32 = 100;
+
+/// A specification as it was declared.
+fn spec_of(spec: &Json) -> Result<ScheduleSpec, Fault> {
+    serde_json::from_str(spec.as_str()).map_err(|e| invalid(format!("it is no schedule: {e}")))
+}
+
+fn invalid(message: String) -> Fault {
+    Fault::invalid("SCHEDULE_INVALID", message)
+}
+
+/// When it is due; what is wrong with its text is told in the words of who reads it.
+fn timing(spec: &ScheduleSpec) -> Result<Schedule, Fault> {
+    if spec.max_retries > RETRIES_MAX {
+        return Err(invalid(format!("maxRetries is {}; 0 to {RETRIES_MAX} are accepted", spec.max_retries)));
+    }
+    Schedule::parse(&spec.schedule, spec.timezone.as_deref()).map_err(|e| invalid(e.to_string()))
+}
+
+/// What a schedule is called when nobody names it: its handler and what is meant (spec EVR-8).
+///
+/// # Errors
+/// `SCHEDULE_INVALID` when its text cannot be read.
+pub(crate) fn name_of(spec: &ScheduleSpec) -> Result<String, Fault> {
+    match &spec.name {
+        Some(name) => Ok(name.clone()),
+        None => Ok(format!("{}:{}", spec.handler, timing(spec)?.canonical())),
+    }
+}
+
+/// Keeps where a schedule stands in step with its declaration, in the turn that writes that. What is meant by the text
+/// decides whether it begins anew; its id, its counts and a pause stay (spec EVR-8).
+///
+/// # Errors
+/// `SCHEDULE_INVALID` when its text cannot be read, or never occurs.
+pub(crate) fn declared(turn: &mut Turn<'_>, action: Option<Id>, name: &str, spec: Option<&Json>) -> Result<(), Fault> {
+    let known = turn.schedule(name).map_err(|e| fault_of(&e))?.map(|found| found.state);
+    let state = match spec {
+        None => None,
+        Some(spec) => {
+            let schedule = timing(&spec_of(spec)?)?;
+            match &known {
+                Some(state) if state.canonical == schedule.canonical() => return Ok(()),
+                _ => Some(Box::new(begun(&schedule, known.clone(), turn.at())?)),
+            }
+        }
+    };
+    let removed = known.is_some() && state.is_none();
+    turn.write(Row::Schedule { name: name.to_owned(), state }).map_err(|e| fault_of(&e))?;
+    if let Some(action) = action.filter(|_| removed) {
+        let event = event("removed", name, &serde_json::json!({ "schedule": name }));
+        let at = turn.at();
+        write_event(turn, event, action, at).map_err(|e| fault_of(&e))?;
+    }
+    Ok(())
+}
+
+/// A schedule that begins now, or begins anew with another time.
+fn begun(schedule: &Schedule, known: Option<ScheduleState>, now: types::Timestamp) -> Result<ScheduleState, Fault> {
+    let first = schedule.first(now).map_err(|e| invalid(e.to_string()))?;
+    let new = ScheduleState {
+        id: Id::new(now, rand::random()),
+        canonical: schedule.canonical(),
+        timezone: schedule.timezone().to_owned(),
+        paused: false,
+        anchor: now,
+        next_run_at: Some(first),
+        last: None,
+        run_count: 0,
+        refused_count: 0,
+        skipped_count: 0,
+    };
+    Ok(match known {
+        None => new,
+        Some(known) => ScheduleState {
+            canonical: new.canonical,
+            timezone: new.timezone,
+            anchor: now,
+            next_run_at: new.next_run_at.filter(|_| !known.paused),
+            ..known
+        },
+    })
+}
+
+/// `schedule.fired` and the like, of one schedule.
+fn event(verb: &str, name: &str, data: &serde_json::Value) -> NewEvent {
+    NewEvent { verb: verb.to_owned(), source: source(name), data: Json::from_value(data) }
+}
+
+/// `schedule/NAME`, the name percent-encoded as in any source.
+fn source(name: &str) -> String {
+    let noun = Noun::parse("Schedule").expect("it is PascalCase");
+    match ThingId::parse(name) {
+        Ok(id) => ThingKey::new(noun, id).to_string().replacen("Schedule", "schedule", 1),
+        Err(_) => "schedule".to_owned(),
+    }
+}
