@@ -1,6 +1,7 @@
 //! The one way a row enters a file.
 
 mod archive;
+mod deliveries;
 mod invocations;
 mod things;
 pub(crate) use things::branch_key;
@@ -78,6 +79,11 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
         Row::InvocationState(standing) => invocations::stand(connection, state, standing),
         Row::Step(step) => invocations::put_step(connection, step),
         Row::StepsCut { invocation, from } => invocations::cut_steps(connection, *invocation, *from),
+        Row::Delivered { subscription, through } => {
+            deliveries::put_delivered(connection, subscription.as_deref(), *through)
+        }
+        Row::FailedDelivery(failed) => deliveries::put_failed(connection, failed),
+        Row::DeliverySettled { subscription, sequence } => deliveries::settle(connection, subscription, *sequence),
     }
 }
 

@@ -36,8 +36,8 @@ mod invocation;
 pub use invocation::{Awaited, InvocationRow, InvocationState, Standing, StepRow, Trigger};
 mod record;
 pub use record::{
-    ActionRow, ActionStatus, ArchivedRow, Born, BranchRow, Durability, EventRow, KeyRow, LogRow, LogStream, MergeRow,
-    ObjectRelation, ObjectRow, Place, Record, Row, ThingRow, UniqueRow,
+    ActionRow, ActionStatus, ArchivedRow, Born, BranchRow, Durability, EventRow, FailedDeliveryRow, FailedStanding,
+    KeyRow, LogRow, LogStream, MergeRow, ObjectRelation, ObjectRow, Place, Record, Row, ThingRow, UniqueRow,
 };
 mod faults;
 pub use faults::Faults;

@@ -11,13 +11,13 @@
 //! - over: its last writes, its events, its action's status and its result, in one record.
 
 mod accept;
-pub(crate) use accept::Accepting;
+pub(crate) use accept::{Accepting, Asker};
 mod begin;
 mod cancel;
 mod drive;
 pub(crate) use drive::DurableRun;
 mod queue;
-pub(crate) use queue::Durable;
+pub(crate) use queue::{Durable, Ended};
 mod rows;
 mod step;
 pub(crate) use step::DurableSteps;

@@ -113,7 +113,7 @@ fn note_later(node: &NodeInner, id: ObjectId) {
 }
 
 impl Object {
-    /// What is due may run.
+    /// What is due may run, and what happened is handed on.
     async fn make_due_ready(&self) -> Result<(), Fault> {
         loop {
             let now = self.node.now();
@@ -134,6 +134,7 @@ impl Object {
         if let Some(next) = self.peek(|store| store.next_due().map_err(|e| fault_of(&e))).await? {
             self.node.inner.wakes.note(self.inner.id, next);
         }
+        self.hand_on_events().await?;
         self.go_on_durably();
         Ok(())
     }

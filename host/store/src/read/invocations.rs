@@ -149,11 +149,14 @@ impl Reader {
 }
 
 /// Of `i`: nothing of its serial word is unfinished before it, and no handler of its event that comes before it is
-/// still to be tried for the first time.
+/// still to be tried for the first time. A handler that is held back itself, because an earlier event is retried or waits
+/// there, holds nobody back.
 const MAY_RUN: &str = "(i.serial IS NULL OR NOT EXISTS (SELECT 1 FROM invocations s WHERE s.serial = i.serial
                AND s.standing <> 'done' AND s.number < i.number))
              AND (i.sequence IS NULL OR NOT EXISTS (SELECT 1 FROM invocations e WHERE e.sequence = i.sequence
-               AND e.place < i.place AND e.standing IN ('ready', 'running') AND e.attempt = 1 AND e.standing <> 'done'))";
+               AND e.place < i.place AND e.standing IN ('ready', 'running') AND e.attempt = 1 AND e.standing <> 'done'
+               AND NOT EXISTS (SELECT 1 FROM invocations h WHERE h.serial = e.serial AND h.standing <> 'done'
+                 AND h.number < e.number AND (h.attempt > 1 OR h.standing NOT IN ('ready', 'running')))))";
 
 fn read(row: &Row<'_>) -> Result<Invocation, Error> {
     let id = column::id(row, 0)?;
