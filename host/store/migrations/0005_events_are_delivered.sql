@@ -23,4 +23,5 @@ CREATE TABLE failedDeliveries (
   standing      TEXT NOT NULL,
   PRIMARY KEY (subscription, sequence)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX invocationsDelivering ON invocations (name, number) WHERE sequence IS NOT NULL AND standing <> 'done';
 CREATE INDEX failedDeliveriesByStanding ON failedDeliveries (standing, id);

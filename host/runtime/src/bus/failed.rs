@@ -229,7 +229,7 @@ impl Object {
         let draft = ActionDraft::of(caller, self.node.now(), verb, target);
         self.change(256 * failed.len(), move |turn| {
             let (action, _) = done(&draft, None, None, serde_json::json!({ "count": failed.len() }), "");
-            let mut write = || {
+            let write = || {
                 turn.write(Row::Action(action))?;
                 for FailedDelivery { row, .. } in failed {
                     turn.write(if archive {

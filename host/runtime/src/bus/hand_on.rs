@@ -7,6 +7,7 @@ use crate::invoke::InvokeOptions;
 use crate::object::{Object, fault_of};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use store::{EventFilter, Reader};
 use types::exec::HandlerKind;
 use types::{
@@ -18,6 +19,9 @@ use types::{
 const LOOKED_AT: u32 = 256;
 /// What the deliveries of one turn may weigh, in bytes; those of one event are never divided.
 const TURN_BYTES_MAX: usize = 4 << 20;
+/// Deliveries that are to be tried for the first time, above which events stay behind the cursor: what is ready is looked
+/// through each time something ends.
+const UNTRIED_MAX: u32 = 256;
 /// Events that nobody wanted, after which the cursor is written all the same: what a start looks through again.
 const LAG_MAX: u64 = 1_024;
 /// The first retry comes after so long, each further one after twice as long, to a cap (spec ON-5); in milliseconds.
@@ -32,6 +36,8 @@ struct Looked {
     /// Everything up to this event was looked at.
     through: u64,
     is_last: bool,
+    /// There are as many deliveries as can be.
+    is_full: bool,
     /// The cursor in the file.
     written: u64,
 }
@@ -93,6 +99,9 @@ impl Object {
             let subscriptions = self.inner.bus.subscriptions(&self.inner.declared);
             let Some(begin) = subscriptions.iter().map(|s| s.after).min() else { return Ok(()) };
             let looked = self.look_for_events(&subscriptions, begin.max(*seen)).await?;
+            if looked.is_full {
+                return Ok(());
+            }
             let (deliveries, through) = self.deliveries(&subscriptions, &looked).await?;
             if !deliveries.is_empty() || through >= looked.written + LAG_MAX {
                 self.accept_deliveries(deliveries, through).await?;
@@ -109,6 +118,11 @@ impl Object {
         self.look(|store| {
             let fault = |e: store::Error| fault_of(&e);
             let written = store.delivered().map_err(fault)?;
+            if store.untried_deliveries(UNTRIED_MAX).map_err(fault)? >= UNTRIED_MAX {
+                // Said while the file is held: a delivery that ends now is written after it.
+                self.inner.bus.is_full.store(true, Ordering::Release);
+                return Ok(Looked { wanted: Vec::new(), through: written, is_last: false, is_full: true, written });
+            }
             let filter = EventFilter { after: begin.max(written), verb: None, source: None, limit: LOOKED_AT };
             let page = store.events(&filter).map_err(fault)?;
             let through = page.next.unwrap_or(store.next_sequence() - 1);
@@ -121,7 +135,7 @@ impl Object {
                     wanted.push(Wanted { event, cause, thing });
                 }
             }
-            Ok(Looked { wanted, through, is_last: page.next.is_none(), written })
+            Ok(Looked { wanted, through, is_last: page.next.is_none(), is_full: false, written })
         })
         .await
     }
@@ -248,7 +262,7 @@ impl Object {
     async fn accept_deliveries(&self, deliveries: Vec<Delivery>, through: u64) -> Result<(), Fault> {
         let (bytes, now) = (deliveries.iter().map(Delivery::bytes).sum(), self.node.now());
         self.change(bytes, move |turn| {
-            let mut write = || {
+            let write = || {
                 for delivery in deliveries {
                     match delivery {
                         Delivery::Accepted(accepting) => accepting.write(turn, now)?,

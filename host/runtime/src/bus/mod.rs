@@ -18,6 +18,7 @@ pub(crate) use subscription::Subscription;
 
 use crate::commit::lock;
 use crate::declared::Declared;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use types::{Record, Row};
 
@@ -29,6 +30,8 @@ pub(crate) const EVENT_DEPTH_MAX: u32 = 16;
 pub(crate) struct Bus {
     /// Held by who hands events on: the last event that was looked at.
     handing: tokio::sync::Mutex<u64>,
+    /// Events wait behind the cursor until deliveries before them were tried.
+    is_full: AtomicBool,
     known: Mutex<Option<Known>>,
 }
 
@@ -48,6 +51,11 @@ impl Bus {
         let subscriptions: Arc<[Subscription]> = subscription::in_order(declared).into();
         *known = Some(Known { generation, subscriptions: subscriptions.clone() });
         subscriptions
+    }
+
+    /// Whether there is more to be handed on, now that a delivery was tried. Said once.
+    pub(crate) fn takes_more(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed) && self.is_full.swap(false, Ordering::AcqRel)
     }
 
     /// Whether these records have an event that a subscription may want.

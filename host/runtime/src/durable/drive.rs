@@ -214,6 +214,9 @@ impl Object {
         if row.serial.is_some() || matches!(row.trigger, types::Trigger::Event { .. }) {
             self.inner.durable.there_are_more();
         }
+        if self.inner.bus.takes_more() {
+            self.node.inner.wakes.note(self.inner.id, Timestamp::from_millis(0));
+        }
         self.go_on_durably();
     }
 
