@@ -101,6 +101,7 @@ fn bytes_of(row: &Row) -> usize {
             types::Standing::Done { output: Some(output) } => 128 + output.as_str().len(),
             _ => 128,
         },
+        Row::FailedDelivery(failed) => 512 + failed.payload.as_str().len(),
         _ => 128,
     }
 }
@@ -111,17 +112,17 @@ pub(crate) fn write_event(
     action: types::Id,
     at: Timestamp,
 ) -> Result<(), store::Error> {
-    crate::durable::wake_waiting(turn, &event.source, &event.verb)?;
-    let sequence = turn.next_sequence();
-    turn.write(Row::Event(types::EventRow {
-        sequence,
+    let row = types::EventRow {
+        sequence: turn.next_sequence(),
         id: types::Id::new(at, rand::random()),
         verb: event.verb,
         source: event.source,
         data: event.data,
         action,
         created_at: at,
-    }))
+    };
+    crate::durable::wake_waiting(turn, &row)?;
+    turn.write(Row::Event(row))
 }
 
 /// A write somebody waits for.

@@ -6,16 +6,19 @@
 
 use crate::Caller;
 use crate::commit::write_event;
+use crate::durable::Wakes;
 use crate::history::{ActionDraft, done};
 use crate::invoke::Ready;
 use crate::object::{Object, fault_of};
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use store::{Line, Turn};
 use types::deployment::Handler;
 use types::exec::{Entry, HandlerKind};
 use types::{
-    At, Fault, FunctionKind, Identity, IdentityKind, Json, Noun, Row, Scopes, ThingId, ThingKey, ThingRow, Timestamp,
+    At, Fault, FunctionKind, Identity, IdentityKind, Json, Noun, ObjectId, Row, Scopes, ThingId, ThingKey, ThingRow,
+    Timestamp,
 };
 
 /// Declarations of one kind in one object.
@@ -56,39 +59,66 @@ pub(crate) struct Definition {
     pub(crate) at: Timestamp,
     /// As `types::deployment` has it.
     pub(crate) spec: Json,
+    /// Of a subscription: the last event before it. 0 for all others.
+    pub(crate) after: u64,
 }
 
 impl Definition {
-    fn of(row: &ThingRow) -> Self {
-        Self { name: row.key.id.as_str().to_owned(), version: row.version, at: row.created_at, spec: row.data.clone() }
+    fn of(row: &ThingRow, after: u64) -> Self {
+        let (name, spec) = (row.key.id.as_str().to_owned(), row.data.clone());
+        Self { name, version: row.version, at: row.created_at, spec, after }
     }
+}
+
+/// One that a file has, with what its definition says of events.
+pub(crate) struct Stored {
+    pub(crate) kind: Kind,
+    pub(crate) row: ThingRow,
+    pub(crate) after: u64,
 }
 
 /// The newest of each, by kind and name.
 #[derive(Default)]
-pub(crate) struct Declared(RwLock<BTreeMap<(Kind, String), Arc<Definition>>>);
+pub(crate) struct Declared {
+    known: RwLock<BTreeMap<(Kind, String), Arc<Definition>>>,
+    /// Counts changes.
+    generation: AtomicU64,
+    /// Who has the object look at its events again.
+    wakes: OnceLock<(Arc<Wakes>, ObjectId)>,
+}
 
 impl Declared {
-    pub(crate) fn of(rows: &[(Kind, ThingRow)]) -> Self {
-        let known = rows.iter().map(|(kind, row)| {
-            let definition = Definition::of(row);
-            ((*kind, definition.name.clone()), Arc::new(definition))
+    pub(crate) fn of(stored: &[Stored]) -> Self {
+        let known = stored.iter().map(|stored| {
+            let definition = Definition::of(&stored.row, stored.after);
+            ((stored.kind, definition.name.clone()), Arc::new(definition))
         });
-        Self(RwLock::new(known.collect()))
+        Self { known: RwLock::new(known.collect()), ..Self::default() }
+    }
+
+    /// From now on the object is woken when a subscription changes: events may have come before it was in effect.
+    pub(crate) fn wake_by(&self, wakes: Arc<Wakes>, object: ObjectId) {
+        // An object is made once; a second waker would be the same.
+        let _ = self.wakes.set((wakes, object));
+    }
+
+    /// Another number after each change.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     pub(crate) fn all(&self, kind: Kind) -> Vec<Arc<Definition>> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.iter().filter(|((k, _), _)| *k == kind).map(|(_, definition)| definition.clone()).collect()
     }
 
     pub(crate) fn get(&self, kind: Kind, name: &str) -> Option<Arc<Definition>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&(kind, name.to_owned())).cloned()
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&(kind, name.to_owned())).cloned()
     }
 
     /// Puts what was written into effect; an older version than the known one is not.
     pub(crate) fn took(&self, wrote: &Declares) {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let place = (wrote.kind, wrote.name.clone());
         match &wrote.now {
             Some(now) if known.get(&place).is_none_or(|k| k.version <= now.version) => {
@@ -98,6 +128,11 @@ impl Declared {
             None => {
                 known.remove(&place);
             }
+        }
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        drop(known);
+        if let (Kind::Subscription, Some((wakes, object))) = (wrote.kind, self.wakes.get()) {
+            wakes.note(*object, Timestamp::from_millis(0));
         }
     }
 }
@@ -123,12 +158,16 @@ pub(crate) fn declare(
     spec: Option<&Json>,
 ) -> Result<Declares, Fault> {
     let key = kind.key(name)?;
+    let began = match kind {
+        Kind::Subscription => turn.subscribed_after(name).map_err(|e| fault_of(&e))?.unwrap_or(0),
+        Kind::Schedule | Kind::Workflow => 0,
+    };
     let head = turn.newest(&Line::main(), &key).map_err(|e| fault_of(&e))?;
     let live = head.as_ref().filter(|row| !row.deleted);
     let (verb, event, data) = match (live, spec) {
         (None, None) => return Ok(Declares { kind, name: name.to_owned(), now: None, changed: false }),
         (Some(row), Some(spec)) if row.data == *spec => {
-            let now = Some(Arc::new(Definition::of(row)));
+            let now = Some(Arc::new(Definition::of(row, began)));
             if kind == Kind::Schedule {
                 crate::schedules::declared(turn, None, name, Some(spec))?;
             }
@@ -151,14 +190,23 @@ pub(crate) fn declare(
         actor: draft.actor().to_owned(),
         born: head.as_ref().map(ThingRow::born),
     };
-    let now = spec.is_some().then(|| Arc::new(Definition::of(&row)));
+    let is_new_subscription = kind == Kind::Subscription && live.is_none();
+    let written = row.clone();
     let (action, happened) = done(&draft, live.map(|row| row.version), Some(row.version), serde_json::json!({}), event);
     let write = || {
         turn.write(Row::Thing(row))?;
         turn.write(Row::Action(action))?;
-        write_event(turn, happened, draft.id, draft.at)
+        write_event(turn, happened, draft.id, draft.at)?;
+        if !is_new_subscription {
+            return Ok(began);
+        }
+        // It is for what happens behind its own beginning.
+        let through = turn.next_sequence() - 1;
+        turn.write(Row::Delivered { subscription: Some(name.to_owned()), through })?;
+        Ok(through)
     };
-    write().map_err(|e| fault_of(&e))?;
+    let after = write().map_err(|e| fault_of(&e))?;
+    let now = spec.is_some().then(|| Arc::new(Definition::of(&written, after)));
     if kind == Kind::Schedule {
         crate::schedules::declared(turn, Some(draft.id), name, spec)?;
     }

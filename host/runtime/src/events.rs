@@ -10,7 +10,7 @@ use store::{EventFilter, Line, Page, Reader, Store};
 use types::{EventRow, Fault, Json, ThingKey, ThingRow};
 
 /// A thing larger than this is not told with its event.
-const THING_BYTES_MAX: usize = 64 << 10;
+pub(crate) const THING_BYTES_MAX: usize = 64 << 10;
 
 /// An event with what was looked up for it.
 #[derive(Clone, PartialEq, Debug)]
@@ -94,7 +94,12 @@ impl Object {
     }
 
     /// The version that an event is about, without what its noun calls secret.
-    fn version_of(&self, store: &Store, caller: &Caller, event: &EventRow) -> Result<Option<ThingRow>, Fault> {
+    pub(crate) fn version_of(
+        &self,
+        store: &Store,
+        caller: &Caller,
+        event: &EventRow,
+    ) -> Result<Option<ThingRow>, Fault> {
         let version = event.data.to_value().get("version").and_then(serde_json::Value::as_u64);
         let (Some(version), Ok(key)) = (version, ThingKey::parse(&event.source)) else { return Ok(None) };
         // A deployed component is shown by its own routes.

@@ -31,7 +31,10 @@ pub use family::{RelationWanted, SelfShown};
 mod objects;
 pub use class::Class;
 mod things;
-pub use store::{ActionFilter, Comparison, EventFilter, Field, LogEntry, LogFilter, Page, ThingFilter, ThingSort};
+pub use store::{
+    ActionFilter, Comparison, EventFilter, FailedDelivery, FailedFilter, Field, LogEntry, LogFilter, Page, ThingFilter,
+    ThingSort,
+};
 pub use things::{
     BranchShown, BranchWanted, Change, Direction, EdgeShown, Expect, Idempotency, Listed, MergeWanted, Merged,
     NounShown, Op, PatchOf, Shown, ThingConflicts, ThingsWanted, VerbShown, VersionShown, View, Write, Wrote,
@@ -43,6 +46,8 @@ mod secrets;
 mod session;
 pub use session::Session;
 
+mod bus;
+pub use bus::{FailedWanted, Replayed, SubscriptionShown};
 mod blobs;
 mod commit;
 mod declared;

@@ -1,5 +1,6 @@
 //! One durable object while it is in memory: its file, its queue, its functions, its runs.
 
+use crate::bus::Bus;
 use crate::commit::{Change, Queue, Queued, lock};
 use crate::declared::Declared;
 use crate::durable::{Durable, Wakes};
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     node_room: Arc<Semaphore>,
     pub(crate) functions: Functions,
     pub(crate) declared: Declared,
+    pub(crate) bus: Bus,
     pub(crate) nouns: Nouns,
     pub(crate) gate: Gate,
     pub(crate) verbs: Verbs,
@@ -93,15 +95,18 @@ pub(crate) struct Parts {
     pub(crate) confirmed: u64,
 }
 
-/// Durable invocations that are not over.
+/// Durable invocations that are not over, and events that are to become some.
 pub(crate) struct LeftOpen {
     /// Some were ready or ran.
     pub(crate) is_ready: bool,
     pub(crate) next_due: Option<Timestamp>,
+    /// Events were perhaps not handed to subscriptions.
+    pub(crate) has_events: bool,
 }
 
 impl Inner {
     pub(crate) fn new(parts: Parts, node: &NodeInner) -> Self {
+        parts.declared.wake_by(node.wakes.clone(), parts.id);
         Self {
             id: parts.id,
             namespace: parts.namespace,
@@ -112,6 +117,7 @@ impl Inner {
             node_room: node.room.clone(),
             functions: parts.functions,
             declared: parts.declared,
+            bus: Bus::default(),
             nouns: Nouns::new(parts.has_nouns),
             gate: Gate::default(),
             verbs: Verbs::new(parts.has_verbs),
@@ -292,7 +298,7 @@ impl Inner {
         self.events.get_or_init(|| watch::Sender::new(0)).subscribe()
     }
 
-    /// What became ready runs as soon as the node comes to it; what has a time is woken then.
+    /// What became ready runs as soon as the node comes to it, and events are handed on; what has a time is woken then.
     fn note_standing(&self, records: &[Arc<Record>]) {
         let mut ready = false;
         let mut first: Option<Timestamp> = None;
@@ -317,6 +323,9 @@ impl Inner {
         }
         if ready {
             self.durable.there_are_more();
+            first = Some(Timestamp::from_millis(0));
+        }
+        if self.bus.wants(&self.declared, records) {
             first = Some(Timestamp::from_millis(0));
         }
         if let Some(first) = first {

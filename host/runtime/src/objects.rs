@@ -1,6 +1,6 @@
 //! Objects come and go: opening a file, bringing it up to date with the log, writing it out.
 
-use crate::declared::{Declared, Kind};
+use crate::declared::{Declared, Kind, Stored};
 use crate::functions::{Functions, NOUN};
 use crate::node::{Node, NodeInner};
 use crate::object::{Inner, LeftOpen, Parts, fault_of};
@@ -104,7 +104,7 @@ pub(crate) fn open_file(
 #[derive(Default)]
 struct Found {
     functions: Vec<ThingRow>,
-    declared: Vec<(Kind, ThingRow)>,
+    declared: Vec<Stored>,
     has_nouns: bool,
     has_verbs: bool,
     interrupted: Vec<ActionRow>,
@@ -114,14 +114,25 @@ struct Found {
 fn look_at(store: &Store) -> Result<Found, store::Error> {
     let has = |noun: &str| store.has_noun(&Noun::parse(noun).expect("it is PascalCase"));
     let (has_nouns, has_verbs) = (has("Noun")?, has("Verb")?);
-    let left = LeftOpen { is_ready: store.has_ready_invocations()?, next_due: store.next_due()? };
-    let left_open = Some(left).filter(|left| left.is_ready || left.next_due.is_some());
     let mut declared = Vec::new();
     for kind in Kind::ALL {
         if has(kind.noun())? {
-            declared.extend(all_of(store, kind.noun())?.into_iter().map(|row| (kind, row)));
+            for row in all_of(store, kind.noun())? {
+                let after = match kind {
+                    Kind::Subscription => store.subscribed_after(row.key.id.as_str())?.unwrap_or(0),
+                    Kind::Schedule | Kind::Workflow => 0,
+                };
+                declared.push(Stored { kind, row, after });
+            }
         }
     }
+    let begin = declared.iter().filter(|d| d.kind == Kind::Subscription).map(|d| d.after).min();
+    let has_events = match begin {
+        Some(begin) => begin.max(store.delivered()?) < store.next_sequence() - 1,
+        None => false,
+    };
+    let left = LeftOpen { is_ready: store.has_ready_invocations()?, next_due: store.next_due()?, has_events };
+    let left_open = Some(left).filter(|left| left.is_ready || left.next_due.is_some() || left.has_events);
     let functions = all_of(store, NOUN)?;
     Ok(Found { functions, declared, has_nouns, has_verbs, interrupted: Vec::new(), left_open })
 }

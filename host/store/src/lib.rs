@@ -38,9 +38,9 @@ mod turn;
 pub use turn::{Suspended, Turn};
 mod read;
 pub use read::{
-    ActionFilter, Archived, Beyond, Comparison, Cuts, Deleted, Edge, EventFilter, Field, Invocation, InvocationFilter,
-    Line, LogEntry, LogFilter, Origin, PAGE_MAX, Page, Reader, SCAN_MAX, Scheduled, Side, ThingFilter, ThingList,
-    ThingPage, ThingSort, VersionHead,
+    ActionFilter, Archived, Beyond, Comparison, Cuts, Deleted, Edge, EventFilter, FailedDelivery, FailedFilter, Field,
+    Invocation, InvocationFilter, Line, LogEntry, LogFilter, Origin, PAGE_MAX, Page, Reader, SCAN_MAX, Scheduled, Side,
+    ThingFilter, ThingList, ThingPage, ThingSort, VersionHead,
 };
 mod wakes;
 pub use wakes::WakeTable;

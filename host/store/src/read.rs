@@ -6,6 +6,8 @@ mod archive;
 pub use actions::ActionFilter;
 pub use archive::{Archived, Cuts, VersionHead};
 mod column;
+mod deliveries;
+pub use deliveries::{FailedDelivery, FailedFilter};
 mod events;
 pub use events::EventFilter;
 mod invocations;

@@ -1,6 +1,7 @@
 //! The one way a row enters a file.
 
 mod archive;
+mod deliveries;
 mod invocations;
 mod schedules;
 mod things;
@@ -80,6 +81,11 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
         Row::Step(step) => invocations::put_step(connection, step),
         Row::StepsCut { invocation, from } => invocations::cut_steps(connection, *invocation, *from),
         Row::Schedule { name, state } => schedules::put(connection, name, state.as_deref()),
+        Row::Delivered { subscription, through } => {
+            deliveries::put_delivered(connection, subscription.as_deref(), *through)
+        }
+        Row::FailedDelivery(failed) => deliveries::put_failed(connection, failed),
+        Row::DeliverySettled { subscription, sequence } => deliveries::settle(connection, subscription, *sequence),
     }
 }
 

@@ -38,8 +38,8 @@ mod schedule;
 pub use schedule::{LastTick, ScheduleState, TickOutcome};
 mod record;
 pub use record::{
-    ActionRow, ActionStatus, ArchivedRow, Born, BranchRow, Durability, EventRow, KeyRow, LogRow, LogStream, MergeRow,
-    ObjectRelation, ObjectRow, Place, Record, Row, ThingRow, UniqueRow,
+    ActionRow, ActionStatus, ArchivedRow, Born, BranchRow, Durability, EventRow, FailedDeliveryRow, FailedStanding,
+    KeyRow, LogRow, LogStream, MergeRow, ObjectRelation, ObjectRow, Place, Record, Row, ThingRow, UniqueRow,
 };
 mod faults;
 pub use faults::Faults;

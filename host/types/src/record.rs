@@ -80,6 +80,66 @@ pub enum Row {
         name: String,
         state: Option<Box<ScheduleState>>,
     },
+    /// Events through this sequence were handed to every subscription (None), or were before this one began (Some).
+    Delivered {
+        subscription: Option<String>,
+        through: u64,
+    },
+    /// Inserted, or brought up to date: a delivery failed.
+    FailedDelivery(Box<FailedDeliveryRow>),
+    /// A delivery that had failed is over, whatever became of it.
+    DeliverySettled {
+        subscription: String,
+        sequence: u64,
+    },
+}
+
+/// A delivery of an event to a subscription, whose last attempt failed (spec ON-5). There is one of each subscription and
+/// event.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FailedDeliveryRow {
+    /// Of its first invocation. When the row is brought up to date the first id stays.
+    pub id: Id,
+    pub subscription: String,
+    /// Of the event.
+    pub sequence: u64,
+    /// The place of the handler among those of the event.
+    pub order: u32,
+    /// What the handler gets (spec ON-3).
+    pub payload: Json,
+    pub error: Fault,
+    /// Attempts so far without the first.
+    pub retries: u32,
+    /// Retries that were made by themselves. The first stays.
+    pub max_retries: u32,
+    /// Of the last attempt. The row keeps the first, too.
+    pub at: Timestamp,
+    pub standing: FailedStanding,
+}
+
+/// What is to become of a failed delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum FailedStanding {
+    /// It is tried again by itself.
+    Retrying,
+    /// A dead letter: it waits for somebody.
+    Dead,
+    /// It was purged, and is kept to be looked at.
+    Archived,
+}
+
+impl FailedStanding {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retrying => "retrying",
+            Self::Dead => "dead",
+            Self::Archived => "archived",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Retrying, Self::Dead, Self::Archived].into_iter().find(|s| s.as_str() == text)
+    }
 }
 
 /// What one archive takes over in one turn (spec LIF-3).

@@ -21,6 +21,9 @@ pub(super) fn give_up(turn: &mut Turn<'_>, invocation: &Invocation, at: Timestam
     let over = InvocationState { at: Standing::Done { output: None }, ..invocation.state.clone() };
     turn.write(Row::InvocationState(over))?;
     turn.write(Row::Action(action.clone()))?;
+    if let Some(delivery) = crate::bus::given_up(&invocation.row) {
+        turn.write(delivery)?;
+    }
     write_event(turn, event_of(&target_of(&invocation.row), "cancelled", "{}".to_owned()), id, at)?;
     super::let_parents_go_on(turn, id)?;
     Ok(action)

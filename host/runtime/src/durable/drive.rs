@@ -4,12 +4,12 @@ use super::begin::{cancelled as cancelled_fault, key_of};
 use super::queue::{Ended, Next};
 use super::rows::{self, Told, target_of};
 use super::{INTERRUPTED_MAX, accept::Accepting};
-use crate::Caller;
 use crate::commit::{Note, lock};
 use crate::guest::GuestHost;
 use crate::invoke::{Ready, cancelled};
 use crate::object::{Object, fault_of};
 use crate::running::{Chain, Running, TurnWrites, event_of};
+use crate::{Caller, bus};
 use journal::Journal;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use store::Invocation;
 use tokio::sync::{Notify, oneshot};
 use types::{
-    ActionStatus, At, Durability, Fault, FaultKind, InvocationRow, InvocationState, Json, Limits, Row, Standing,
-    StepRow, Timestamp,
+    ActionStatus, At, Durability, FailedStanding, Fault, FaultKind, InvocationRow, InvocationState, Json, Limits, Row,
+    Standing, StepRow, Timestamp,
 };
 
 /// The engine's own limit of wall time for a run whose time is counted here, where waiting is known.
@@ -72,6 +72,11 @@ impl DurableRun {
             row,
         };
         (run, stopped)
+    }
+
+    /// 1 while nothing has failed.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.attempt
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -209,6 +214,9 @@ impl Object {
         if row.serial.is_some() || matches!(row.trigger, types::Trigger::Event { .. }) {
             self.inner.durable.there_are_more();
         }
+        if self.inner.bus.takes_more() {
+            self.node.inner.wakes.note(self.inner.id, Timestamp::from_millis(0));
+        }
         self.go_on_durably();
     }
 
@@ -261,6 +269,7 @@ impl Object {
                 Some(ready) => ready,
                 None => self.ready_again(&run.row).await?,
             };
+            let ready = bus::with_attempt(ready, run);
             let function = ready.function.clone();
             let limits = function.manifest.limits.apply(self.node.inner.config.limits);
             let seed =
@@ -323,9 +332,11 @@ impl Object {
                     at: Standing::Delayed { until },
                     id: run.row.id,
                 };
+                let delivery =
+                    bus::after_failure(&run.row, run.attempt, &failed, FailedStanding::Retrying, self.node.now());
                 let told = Told { started_at: Some(running.created_at), error: Some(failed), ..Told::default() };
                 let action = rows::action(&run.row, rows::attempts(state), ActionStatus::Retrying, told);
-                let rows = vec![Row::InvocationState(next), Row::Action(action)];
+                let rows = [Row::InvocationState(next), Row::Action(action)].into_iter().chain(delivery).collect();
                 self.note(Note { logs, rows, ..Note::default() }).await;
             }
             None => {
@@ -354,6 +365,7 @@ impl Object {
         let duration_us = action.duration_us.unwrap_or(0);
         let over = Standing::Done { output: Some(output.clone()) };
         rows.push(Row::InvocationState(InvocationState { at: over, ..state }));
+        rows.extend(bus::after_success(&run.row, run.attempt));
         let mut told = vec![event_of(&running.target, "invoked", "{}".to_owned())];
         told.extend(events);
         told.push(event_of(&running.target, "completed", format!("{{\"durationUs\":{duration_us}}}")));
@@ -392,7 +404,11 @@ impl Object {
             event_of(&running.target, verb, error.to_string()),
         ];
         let over = InvocationState { at: Standing::Done { output: None }, ..state.clone() };
-        let rows = vec![Row::InvocationState(over)];
+        let delivery = match fault.kind {
+            FaultKind::Cancelled => bus::given_up(&run.row),
+            _ => bus::after_failure(&run.row, run.attempt, fault, FailedStanding::Dead, self.node.now()),
+        };
+        let rows = [Row::InvocationState(over)].into_iter().chain(delivery).collect();
         let ends = Some(run.row.id).filter(|_| run.row.parent.is_some());
         self.commit_note(Note { action: Some(action), logs, rows, events, ends, ..Note::default() }).await
     }
@@ -423,7 +439,7 @@ impl Object {
         if let Some(due) = left.next_due {
             self.node.inner.wakes.note(self.inner.id, due);
         }
-        if left.is_ready {
+        if left.is_ready || left.has_events {
             tokio::spawn(self.clone().resume());
         }
     }
@@ -445,6 +461,10 @@ impl Object {
         }
         self.inner.durable.there_are_more();
         self.go_on_durably();
+        if let Err(fault) = self.hand_on_events().await {
+            tracing::warn!(namespace = %self.inner.namespace, %fault, "events cannot be handed on; it is tried again");
+            self.wake_later();
+        }
     }
 
     /// What ran when the host stopped is ready again, and counts that it was interrupted. What was accepted since is left.

@@ -17,7 +17,7 @@ mod cancel;
 mod drive;
 pub(crate) use drive::DurableRun;
 mod queue;
-pub(crate) use queue::Durable;
+pub(crate) use queue::{Durable, Ended};
 mod rows;
 mod step;
 pub(crate) use step::DurableSteps;

@@ -7,10 +7,12 @@
 use super::accept::{Accepting, Asker};
 use super::drive::DurableRun;
 use super::step::Made;
+use crate::bus::noun_of;
 use crate::commit::lock;
 use crate::guest::{GuestHost, end_turn, parse_action, room_in};
 use crate::invoke::InvokeOptions;
 use crate::object::{Object, fault_of};
+use model::filter::Filter;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,12 +30,17 @@ const EVENT_WAIT: Duration = Duration::from_secs(24 * 3600);
 type Waiting<'a> = Option<(&'a Arc<DurableRun>, &'a mut Made, &'a Call)>;
 
 /// Makes those ready that wait for such an event: in the transaction that has the event.
-pub(crate) fn wake_waiting(turn: &mut Turn<'_>, source: &str, verb: &str) -> Result<(), store::Error> {
+pub(crate) fn wake_waiting(turn: &mut Turn<'_>, event: &EventRow) -> Result<(), store::Error> {
     if !turn.may_await_events() {
         return Ok(());
     }
-    let noun = noun_of(source);
-    for waiting in turn.waiting_for(noun, verb)? {
+    for waiting in turn.waiting_for(noun_of(&event.source), &event.verb)? {
+        if let Standing::Waiting { on: Awaited::Event { filter: Some(filter), .. }, .. } = &waiting.state.at
+            // One that is no filter was refused when the wait began.
+            && !Filter::parse(filter).is_ok_and(|filter| does_pass(&filter, event, &waiting.row.input))
+        {
+            continue;
+        }
         turn.write(Row::InvocationState(InvocationState { at: Standing::Ready, ..waiting.state }))?;
     }
     Ok(())
@@ -45,11 +52,6 @@ pub(crate) fn let_parents_go_on(turn: &mut Turn<'_>, child: Id) -> Result<(), st
         turn.write(Row::InvocationState(InvocationState { at: Standing::Ready, ..waiting.state }))?;
     }
     Ok(())
-}
-
-/// `Order` of `Order/7`.
-fn noun_of(source: &str) -> &str {
-    source.split('/').next().unwrap_or(source)
 }
 
 impl GuestHost {
@@ -212,7 +214,7 @@ impl GuestHost {
         timeout_ms: Option<u64>,
         waiting: Waiting<'_>,
     ) -> Result<Reply, Fault> {
-        let wanted = Wanted::parse(event, filter)?;
+        let wanted = Wanted::parse(event, filter, &self.running.input)?;
         let timeout = timeout_ms.map_or(EVENT_WAIT, Duration::from_millis).min(EVENT_WAIT_MAX);
         let object = self.object.clone();
         let Some((run, made, call)) = waiting else {
@@ -233,7 +235,7 @@ impl GuestHost {
             ordinal: made.ordinal,
             noun: wanted.noun.clone(),
             verb: wanted.verb.clone(),
-            filter: wanted.filter.clone(),
+            filter: filter.map(str::to_owned),
         };
         let (clock, again, seen_again) = (object.node.inner.clock.clone(), wanted.clone(), seen.clone());
         let is_there =
@@ -363,17 +365,21 @@ impl Object {
 struct Wanted {
     noun: String,
     verb: String,
-    filter: Option<String>,
+    filter: Option<Filter>,
+    /// Of the run that waits: its filter may compare with it (spec WFL-6).
+    input: Json,
 }
 
 impl Wanted {
-    fn parse(event: &str, filter: Option<&str>) -> Result<Self, Fault> {
+    fn parse(event: &str, filter: Option<&str>, input: &Json) -> Result<Self, Fault> {
         let parts = event.split_once('.').filter(|(n, v)| !n.is_empty() && !v.is_empty() && event.len() <= 256);
         let (noun, verb) = parts.ok_or_else(|| {
             let message = format!("{event:?} is no event; write Noun.event, like Order.shipped or Order.*");
             Fault::invalid("EVENT_INVALID", message)
         })?;
-        Ok(Self { noun: noun.to_owned(), verb: verb.to_owned(), filter: filter.map(str::to_owned) })
+        let filter = filter.map(Filter::parse).transpose();
+        let filter = filter.map_err(|e| Fault::invalid("FILTER_INVALID", e.to_string()))?;
+        Ok(Self { noun: noun.to_owned(), verb: verb.to_owned(), filter, input: input.clone() })
     }
 
     fn find(&self, store: &Reader, after: u64, seen: &BTreeSet<u64>) -> Result<Option<EventRow>, Fault> {
@@ -392,9 +398,14 @@ impl Wanted {
         }
     }
 
-    fn passes(&self, _event: &EventRow) -> bool {
-        self.filter.is_none()
+    fn passes(&self, event: &EventRow) -> bool {
+        self.filter.as_ref().is_none_or(|filter| does_pass(filter, event, &self.input))
     }
+}
+
+/// What cannot be answered is no match (spec WSM-3).
+fn does_pass(filter: &Filter, event: &EventRow, input: &Json) -> bool {
+    filter.matches_with(&shown(event).to_value(), &input.to_value()).unwrap_or(false)
 }
 
 /// What a guest is told of an event.

@@ -128,7 +128,7 @@ fn later(failed: u32) -> Duration {
 }
 
 impl Object {
-    /// What is due may run, and schedules whose time has come are fired.
+    /// What is due may run, schedules whose time has come are fired, and what happened is handed on.
     async fn make_due_ready(&self) -> Result<(), Fault> {
         loop {
             let now = self.node.now();
@@ -150,6 +150,7 @@ impl Object {
         if let Some(next) = self.peek(|store| store.next_due().map_err(|e| fault_of(&e))).await? {
             self.node.inner.wakes.note(self.inner.id, next);
         }
+        self.hand_on_events().await?;
         self.go_on_durably();
         Ok(())
     }

@@ -33,6 +33,29 @@ const COLUMNS: &str = "id, body, input, attempt, interrupted, standing, until, w
                        waitVerb, waitFilter, output";
 const STEPS: &str = "invocation, ordinal, attempt, name, stepId, fingerprint, call, reply, child, startedAt, endedAt";
 
+/// Of the delivery `name`: it is to be tried for the first time, and nothing keeps it from that but its turn. What is
+/// held back by an earlier event of its thing, which is retried or waits, holds nobody back itself.
+macro_rules! untried {
+    ($name:literal) => {
+        concat!(
+            $name,
+            ".sequence IS NOT NULL AND ",
+            $name,
+            ".standing <> 'done' AND ",
+            $name,
+            ".standing IN ('ready', 'running') AND ",
+            $name,
+            ".attempt = 1
+             AND NOT EXISTS (SELECT 1 FROM invocations h WHERE h.serial = ",
+            $name,
+            ".serial AND h.standing <> 'done'
+               AND h.number < ",
+            $name,
+            ".number AND (h.attempt > 1 OR h.standing NOT IN ('ready', 'running')))"
+        )
+    };
+}
+
 impl Reader {
     /// What the next invocation row must have. It grows when one is written.
     pub fn next_invocation(&self) -> Result<u64, Error> {
@@ -77,6 +100,16 @@ impl Reader {
         let sql =
             "SELECT 1 FROM invocations INDEXED BY invocationsReady WHERE standing IN ('ready', 'running') LIMIT 1";
         Ok(self.first(sql, &[], |_| Ok(()))?.is_some())
+    }
+
+    /// Deliveries of events that are to be tried for the first time and could be, counted up to `max`.
+    pub fn untried_deliveries(&self, max: u32) -> Result<u32, Error> {
+        let sql = concat!(
+            "SELECT count(*) FROM (SELECT 1 FROM invocations d INDEXED BY invocationsDelivering WHERE ",
+            untried!("d"),
+            " LIMIT ?1)"
+        );
+        Ok(self.first(sql, &[&max], |row| Ok(row.get(0)?))?.unwrap_or(0))
     }
 
     /// Those that wait for the end of this one.
@@ -148,12 +181,20 @@ impl Reader {
     }
 }
 
-/// Of `i`: nothing of its serial word is unfinished before it, and no handler of its event that comes before it is
-/// still to be tried for the first time.
-const MAY_RUN: &str = "(i.serial IS NULL OR NOT EXISTS (SELECT 1 FROM invocations s WHERE s.serial = i.serial
-               AND s.standing <> 'done' AND s.number < i.number))
-             AND (i.sequence IS NULL OR NOT EXISTS (SELECT 1 FROM invocations e WHERE e.sequence = i.sequence
-               AND e.place < i.place AND e.standing IN ('ready', 'running') AND e.attempt = 1 AND e.standing <> 'done'))";
+/// Of `i`: nothing of its serial word is unfinished before it. Of a delivery also: every handler of its event that comes
+/// before it was tried, and so was every earlier event of its subscription (spec ON-2, ON-4).
+const MAY_RUN: &str = concat!(
+    "(i.serial IS NULL OR NOT EXISTS (SELECT 1 FROM invocations s WHERE s.serial = i.serial
+        AND s.standing <> 'done' AND s.number < i.number))
+     AND (i.sequence IS NULL OR NOT EXISTS (SELECT 1 FROM invocations e WHERE e.sequence = i.sequence
+        AND e.place < i.place AND e.parent IS NULL AND ",
+    untried!("e"),
+    "))
+     AND (i.sequence IS NULL OR NOT EXISTS (SELECT 1 FROM invocations p INDEXED BY invocationsDelivering
+        WHERE p.name = i.name AND p.number < i.number AND ",
+    untried!("p"),
+    "))"
+);
 
 fn read(row: &Row<'_>) -> Result<Invocation, Error> {
     let id = column::id(row, 0)?;

@@ -1,0 +1,83 @@
+//! One subscription as it is in effect: what it is for, in which order it is served.
+
+use super::noun_of;
+use crate::declared::{Declared, Definition, Kind};
+use model::filter::Filter;
+use model::pattern::Pattern;
+use types::deployment::SubscriptionSpec;
+use types::{EventRow, Fault};
+
+/// Automatic retries of one delivery.
+const RETRIES_MAX: u32 = 100;
+
+/// A subscription, read.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub(crate) name: String,
+    pub(crate) spec: SubscriptionSpec,
+    /// It is for events behind this one.
+    pub(crate) after: u64,
+    pattern: Pattern,
+    filter: Option<Filter>,
+}
+
+impl Subscription {
+    /// # Errors
+    /// `invalid`, with the member that is wrong.
+    pub(crate) fn read(name: &str, spec: SubscriptionSpec, after: u64) -> Result<Self, Fault> {
+        let pattern = Pattern::parse(&spec.event).map_err(|e| Fault::invalid("EVENT_INVALID", e.to_string()))?;
+        let filter = spec.filter.as_deref().map(Filter::parse).transpose();
+        let filter = filter.map_err(|e| Fault::invalid("FILTER_INVALID", e.to_string()))?;
+        if filter.as_ref().is_some_and(Filter::uses_input) {
+            let message = "a subscription has no input; its filter compares parts of the event, like data.amount > 10";
+            return Err(Fault::invalid("FILTER_INVALID", message));
+        }
+        if spec.max_retries > RETRIES_MAX {
+            let message = format!("maxRetries is {}; 0 to {RETRIES_MAX} are accepted", spec.max_retries);
+            return Err(Fault::invalid("RETRY_INVALID", message));
+        }
+        Ok(Self { name: name.to_owned(), spec, after, pattern, filter })
+    }
+
+    /// Whether its pattern names the event. What the platform tells of runs is so much that it reaches only who asks for
+    /// it by its noun: a subscription to everything would be told of its own runs.
+    pub(crate) fn is_for(&self, event: &EventRow) -> bool {
+        let noun = noun_of(&event.source);
+        event.sequence > self.after
+            && self.pattern.matches(noun, &event.verb)
+            && (!tells_of_a_run(event) || self.pattern.noun().is_some())
+    }
+
+    /// What cannot be answered is no match (spec WSM-3).
+    pub(crate) fn passes(&self, payload: &serde_json::Value) -> bool {
+        let Some(filter) = &self.filter else { return true };
+        filter.matches(payload).unwrap_or_else(|error| {
+            tracing::debug!(subscription = self.name, %error, "a filter cannot be answered for an event");
+            false
+        })
+    }
+}
+
+/// Whether the platform wrote it about a run of a function.
+pub(super) fn tells_of_a_run(event: &EventRow) -> bool {
+    noun_of(&event.source) == crate::functions::NOUN
+        && matches!(event.verb.as_str(), "invoked" | "completed" | "failed" | "cancelled")
+}
+
+/// Priority, then how exact the pattern is, then registration.
+pub(super) fn in_order(declared: &Declared) -> Vec<Subscription> {
+    let mut found: Vec<_> = declared.all(Kind::Subscription).iter().filter_map(|d| of(d)).collect();
+    found.sort_by(|a, b| {
+        let place = |s: &Subscription| (std::cmp::Reverse(s.spec.priority), s.pattern.rank(), s.after);
+        place(a).cmp(&place(b)).then_with(|| a.name.cmp(&b.name))
+    });
+    found
+}
+
+fn of(definition: &Definition) -> Option<Subscription> {
+    let read = serde_json::from_str::<SubscriptionSpec>(definition.spec.as_str())
+        .map_err(|e| Fault::invalid("SUBSCRIPTION_INVALID", e.to_string()))
+        .and_then(|spec| Subscription::read(&definition.name, spec, definition.after));
+    read.map_err(|fault| tracing::warn!(subscription = definition.name, %fault, "a stored subscription is not served"))
+        .ok()
+}

@@ -1,0 +1,9 @@
+//! The event bus (spec 5.1): who is told of an event, in which order, and what becomes of it when that fails.
+
+mod bus {
+    mod crash;
+    mod order;
+    mod retries;
+    mod scene;
+    mod subscriptions;
+}
