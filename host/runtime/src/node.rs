@@ -48,6 +48,7 @@ pub(crate) struct NodeInner {
     pub(crate) whereabouts: Places,
     pub(crate) leftovers: Leftovers,
     pub(crate) wakes: Arc<Wakes>,
+    pub(crate) tried: crate::application::Tried,
     open: Mutex<LruCache<ObjectId, Slot>>,
     stopping: AtomicBool,
 }
@@ -107,6 +108,7 @@ impl Node {
             whereabouts: Places::default(),
             leftovers: Leftovers::open(config.data_dir.join("moved"))?,
             wakes: Arc::default(),
+            tried: crate::application::Tried::default(),
             open: Mutex::new(LruCache::unbounded()),
             stopping: AtomicBool::new(false),
             epoch: LOCAL_EPOCH,
