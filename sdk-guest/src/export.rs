@@ -18,3 +18,29 @@ macro_rules! export_code {
         };
     };
 }
+
+/// Makes `fn() -> App` the component's handlers and what it says of itself. Once in a crate of type `cdylib`.
+#[macro_export]
+macro_rules! export_app {
+    ($table:path) => {
+        const _: () = {
+            struct Guest;
+
+            impl $crate::worlds::app::Guest for Guest {
+                fn describe() -> $crate::Json {
+                    $crate::app::App::describe(&$table())
+                }
+
+                fn handle(
+                    kind: ::std::string::String,
+                    name: ::std::string::String,
+                    payload: $crate::Json,
+                ) -> ::core::result::Result<$crate::Json, $crate::Fault> {
+                    $crate::app::App::handle(&$table(), &kind, &name, &payload)
+                }
+            }
+
+    $crate::worlds::app::export!(Guest with_types_in $crate::worlds::app);
+        };
+    };
+}

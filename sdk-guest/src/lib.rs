@@ -14,7 +14,8 @@
 //!
 //! Everything here is a thin layer over [`bindings`], which are generated from the WIT of the platform: JSON becomes
 //! any serde type, and a long argument list becomes a builder. What has no wrapper is called through the bindings.
-//! The other kinds of function (generative, agentic, human, app) are traits in [`worlds`] with one macro each.
+//! Handlers for events, schedules and workflows are an [`app`]. The other kinds of function (generative, agentic, human)
+//! are traits in [`worlds`] with one macro each.
 #![cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "host builds exist for `cargo check` and doctests"))]
 
 #[doc(hidden)]
@@ -30,6 +31,7 @@ pub mod json;
 pub mod worlds;
 
 pub mod actions;
+pub mod app;
 pub mod context;
 pub mod events;
 pub mod fault;

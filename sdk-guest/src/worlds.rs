@@ -1,6 +1,6 @@
 //! The kinds of function: for each a trait to implement (`Guest`) and a macro that makes it the component's export.
 //!
-//! JSON is text here. [`crate::export_code!`] is the typed way in for the most common kind.
+//! JSON is text here. [`crate::export_code!`] and [`crate::export_app!`] are the typed ways in for the most common kinds.
 
 macro_rules! world {
     ($(#[$doc:meta])* $name:ident, $world:literal) => {

@@ -31,6 +31,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("wasmtime", &["world", "engine"]),
     ("wasmtime-wasi", &["world", "engine"]),
     ("wasmtime-wasi-http", &["engine"]),
+    ("wasmtime-wasi-io", &["engine"]),
     ("rusqlite", &["store"]),
     ("axum", &["api"]),
     ("clap", &["cli"]),

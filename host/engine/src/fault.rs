@@ -10,6 +10,10 @@ const FRAMES_MAX: usize = 30;
 
 /// The run ended by an error. Backtrace and last lines of the log come with it: whoever may call may see them.
 pub fn from_error(error: &wasmtime::Error, state: &RunState) -> Fault {
+    // Said by whoever ended the run; it is whole.
+    if let Some(fault) = error.downcast_ref::<Fault>() {
+        return fault.clone();
+    }
     classify(error, state).with_details(&details(error, state))
 }
 

@@ -7,20 +7,28 @@ use world::org_ai::{actions, context, events, integration, search, things, timer
 use world::types as wit;
 
 impl RunState {
-    /// The one way out. A fault is data for the guest; an error ends the run.
+    /// The one way out. An error ends the run.
+    pub async fn ask(&mut self, call: Call) -> Result<Reply> {
+        self.admit(call.name())?;
+        self.hand_over_log();
+        Ok(self.host.call(call).await)
+    }
+
+    /// A call of the guest's. A fault is data for it; an error ends the run.
     async fn perform<T>(
         &mut self,
         call: Result<Call, Fault>,
         read: fn(Reply) -> Option<T>,
     ) -> Result<Result<T, wit::Fault>> {
-        self.count_host_call()?;
-        self.hand_over_log();
         let call = match call {
             Ok(call) => call,
-            Err(fault) => return Ok(Err(to_wit(fault))),
+            Err(fault) => {
+                self.admit("an import with an argument that is not JSON")?;
+                return Ok(Err(to_wit(fault)));
+            }
         };
         let name = call.name();
-        Ok(match self.host.call(call).await {
+        Ok(match self.ask(call).await? {
             Reply::Fault(fault) => Err(to_wit(fault)),
             reply => read(reply).ok_or_else(|| {
                 tracing::error!(call = name, "answered with a reply of another shape");
@@ -318,7 +326,7 @@ impl timers::timers::Host for RunState {
 /// Answered here: nothing of it is anybody else's.
 impl context::context::Host for RunState {
     async fn get(&mut self) -> Result<context::context::Invocation> {
-        self.count_host_call()?;
+        self.admit("context.get")?;
         let invocation = &self.job.invocation;
         Ok(context::context::Invocation {
             id: invocation.id.to_string(),
@@ -333,12 +341,12 @@ impl context::context::Host for RunState {
     }
 
     async fn cancelled(&mut self) -> Result<bool> {
-        self.count_host_call()?;
+        self.admit("context.cancelled")?;
         Ok(self.host.is_cancelled())
     }
 
     async fn log(&mut self, level: context::context::Level, message: String) -> Result<()> {
-        self.count_host_call()?;
+        self.admit("context.log")?;
         let stream = match level {
             context::context::Level::Debug => LogStream::Debug,
             context::context::Level::Info => LogStream::Info,

@@ -14,6 +14,11 @@ pub enum Entry {
     /// `run` of world `code`.
     Code(ComponentExportIndex),
     Tools(Vec<Tool>),
+    /// `describe` and `handle` of world `app`.
+    App {
+        describe: ComponentExportIndex,
+        handle: ComponentExportIndex,
+    },
     /// A kind that is deployed and listed, and run by a later host.
     Other,
 }
@@ -102,18 +107,16 @@ pub fn inspect(component: &Component) -> Result<(Inspection, Entry), Fault> {
     let ty = component.component_type();
     let imports = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
     let kind = kind(&ty, engine);
+    let export = |name: &str| component.get_export_index(None, name).ok_or_else(Fault::internal);
     let (actions, entry) = match kind {
-        FunctionKind::Code => {
-            let missing = || Fault::internal();
-            let index = component.get_export_index(None, "run").ok_or_else(missing)?;
-            (vec![any_json()], Entry::Code(index))
-        }
+        FunctionKind::Code => (vec![any_json()], Entry::Code(export("run")?)),
         FunctionKind::ToolBox => {
             let tools = tools(component, &ty)?;
             (tools.iter().map(Tool::action).collect(), Entry::Tools(tools))
         }
         FunctionKind::Generative | FunctionKind::Agentic | FunctionKind::Human => (vec![any_json()], Entry::Other),
-        FunctionKind::App | FunctionKind::Site => (Vec::new(), Entry::Other),
+        FunctionKind::App => (Vec::new(), Entry::App { describe: export("describe")?, handle: export("handle")? }),
+        FunctionKind::Site => (Vec::new(), Entry::Other),
     };
     Ok((Inspection { kind, actions, imports }, entry))
 }

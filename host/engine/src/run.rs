@@ -11,8 +11,9 @@ use serde_json::json;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use types::exec::{Entry as Wanted, Host, Job, Outcome, Usage};
-use types::{Fault, FunctionKind, Json};
+use std::time::Duration;
+use types::exec::{Entry as Wanted, HandlerKind, Host, Job, Outcome, Usage};
+use types::{Fault, Json, Limits};
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Val};
 
@@ -20,9 +21,14 @@ use wasmtime::component::{ComponentExportIndex, Val};
 enum Plan<'a> {
     Code(&'a ComponentExportIndex),
     Tool(&'a Tool, Vec<Val>),
+    Handle { export: &'a ComponentExportIndex, kind: HandlerKind, name: String },
+    Describe(&'a ComponentExportIndex),
 }
 
-pub async fn run(inner: &Arc<Inner>, loaded: &Loaded, job: Job, host: Box<dyn Host>) -> Outcome {
+pub async fn run(inner: &Arc<Inner>, loaded: &Loaded, mut job: Job, host: Box<dyn Host>) -> Outcome {
+    if job.entry == Wanted::Describe {
+        job.limits = describing(job.limits);
+    }
     let planned = plan(loaded, &job).and_then(|plan| Ok((plan, make_tmp(inner, &job)?)));
     let (plan, tmp) = match planned {
         Ok(planned) => planned,
@@ -36,13 +42,21 @@ pub async fn run(inner: &Arc<Inner>, loaded: &Loaded, job: Job, host: Box<dyn Ho
     store.set_hostcall_fuel(COPY_BYTES_MAX);
     let running = inner.ticker.run();
     let shared = store.data().shared.clone();
-    let ended = tokio::time::timeout(wall, Metered { run: pin!(call(loaded, plan, &mut store)), shared }).await;
+    let can_be_ended = store.data().steps.is_some() || store.data().is_sealed();
+    let ended = {
+        let metered = Metered { run: pin!(call(loaded, plan, &mut store)), shared: shared.clone() };
+        match can_be_ended {
+            true => tokio::time::timeout(wall, shared.ending.or(metered)).await,
+            false => tokio::time::timeout(wall, metered).await.map(Ok),
+        }
+    };
     drop(running);
     let state = store.data_mut();
     state.shared.log.finish();
     let result = match ended {
-        Ok(Ok(result)) => result,
-        Ok(Err(error)) => Err(fault::from_error(&error, state)),
+        Ok(Ok(Ok(result))) => result,
+        Ok(Ok(Err(error))) => Err(fault::from_error(&error, state)),
+        Ok(Err(fault)) => Err(fault),
         Err(_) => Err(fault::timed_out(state)),
     };
     state.hand_over_log();
@@ -50,25 +64,46 @@ pub async fn run(inner: &Arc<Inner>, loaded: &Loaded, job: Job, host: Box<dyn Ho
 }
 
 fn plan<'a>(loaded: &'a Loaded, job: &Job) -> Result<Plan<'a>, Fault> {
-    let tools = match (&loaded.entry, job.kind) {
-        (Entry::Code(index), FunctionKind::Code) => return Ok(Plan::Code(index)),
-        (Entry::Tools(tools), FunctionKind::ToolBox) => tools,
-        (Entry::Other, kind) if kind == loaded.inspection.kind => {
-            return Err(Fault::unavailable(&format!("running a function of kind `{}`", kind.as_str())));
+    let (is, asked) = (loaded.inspection.kind.as_str(), job.kind.as_str());
+    if loaded.inspection.kind != job.kind {
+        return Err(Fault::invalid("KIND_MISMATCH", format!("the component is of kind `{is}`, not `{asked}`")));
+    }
+    match (&loaded.entry, &job.entry) {
+        (Entry::Code(run), Wanted::Run) => Ok(Plan::Code(run)),
+        (Entry::Tools(tools), Wanted::Run) => plan_tool(tools, None, job),
+        (Entry::Tools(tools), Wanted::Export(export)) => plan_tool(tools, Some(export), job),
+        (Entry::App { handle, .. }, Wanted::Handle { kind, name }) => {
+            Ok(Plan::Handle { export: handle, kind: *kind, name: name.clone() })
         }
-        (Entry::Code(_) | Entry::Tools(_) | Entry::Other, kind) => {
-            let (is, asked) = (loaded.inspection.kind.as_str(), kind.as_str());
-            return Err(Fault::invalid("KIND_MISMATCH", format!("the component is of kind `{is}`, not `{asked}`")));
+        (Entry::App { describe, .. }, Wanted::Describe) => Ok(Plan::Describe(describe)),
+        (Entry::Other, _) => Err(Fault::unavailable(&format!("running a function of kind `{is}`"))),
+        (Entry::Code(_) | Entry::Tools(_) | Entry::App { .. }, wanted) => {
+            let message = format!("a component of kind `{is}` has {}, not {}", offers(&loaded.entry), called(wanted));
+            Err(Fault::invalid("KIND_MISMATCH", message))
         }
-    };
+    }
+}
+
+fn offers(entry: &Entry) -> &'static str {
+    match entry {
+        Entry::Code(_) => "a `run`",
+        Entry::Tools(_) => "functions",
+        Entry::App { .. } => "handlers and a `describe`",
+        Entry::Other => "nothing that is run here",
+    }
+}
+
+fn called(wanted: &Wanted) -> &'static str {
+    match wanted {
+        Wanted::Run => "a `run`",
+        Wanted::Export(_) => "functions",
+        Wanted::Handle { .. } => "handlers",
+        Wanted::Describe => "a `describe`",
+    }
+}
+
+fn plan_tool<'a>(tools: &'a [Tool], export: Option<&String>, job: &Job) -> Result<Plan<'a>, Fault> {
     let known = || tools.iter().map(|tool| tool.name.as_str());
-    let export = match &job.entry {
-        Wanted::Run => None,
-        Wanted::Export(export) => Some(export),
-        Wanted::Handle { .. } | Wanted::Describe => {
-            return Err(Fault::invalid("KIND_MISMATCH", "a tool box has functions, not handlers"));
-        }
-    };
     let tool = match export {
         Some(export) => tools.iter().find(|tool| tool.name == *export),
         // A box of one tool needs no name.
@@ -86,6 +121,19 @@ fn plan<'a>(loaded: &'a Loaded, job: &Job) -> Result<Plan<'a>, Fault> {
         Fault::invalid("INPUT_INVALID", failures.join("; ")).with_details(&json!({ "failures": failures }))
     })?;
     Ok(Plan::Tool(tool, arguments))
+}
+
+/// What `describe` may use at most (spec WSM-1).
+const DESCRIBE_TIME: Duration = Duration::from_secs(5);
+const DESCRIBE_BYTES_MAX: u64 = 1 << 20;
+
+fn describing(limits: Limits) -> Limits {
+    Limits {
+        cpu: limits.cpu.min(DESCRIBE_TIME),
+        wall: limits.wall.min(DESCRIBE_TIME),
+        output_bytes_max: limits.output_bytes_max.min(DESCRIBE_BYTES_MAX),
+        ..limits
+    }
 }
 
 fn make_tmp(inner: &Inner, job: &Job) -> Result<Option<tempfile::TempDir>, Fault> {
@@ -107,6 +155,18 @@ async fn call(loaded: &Loaded, plan: Plan<'_>, store: &mut Store<RunState>) -> w
             let input = store.data().job.input.clone();
             let (answer,) = run.call_async(&mut *store, (input.as_str(),)).await?;
             Ok(answer.map_err(imports::from_wit).and_then(|text| output(text, store.data())))
+        }
+        Plan::Handle { export, kind, name } => {
+            type Answer = (Result<String, world::types::Fault>,);
+            let handle = instance.get_typed_func::<(&str, &str, &str), Answer>(&mut *store, export)?;
+            let payload = store.data().job.input.clone();
+            let (answer,) = handle.call_async(&mut *store, (kind.as_str(), &name, payload.as_str())).await?;
+            Ok(answer.map_err(imports::from_wit).and_then(|text| output(text, store.data())))
+        }
+        Plan::Describe(export) => {
+            let describe = instance.get_typed_func::<(), (String,)>(&mut *store, export)?;
+            let (text,) = describe.call_async(&mut *store, ()).await?;
+            Ok(output(text, store.data()))
         }
         Plan::Tool(tool, arguments) => {
             let func = instance

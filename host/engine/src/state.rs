@@ -1,5 +1,6 @@
 //! What belongs to one run: its store's data, its meters, and what stopped it.
 
+use crate::ending::Ending;
 use crate::engine::Inner;
 use crate::log::Log;
 use crate::wasi::Wasi;
@@ -7,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use types::Limits;
-use types::exec::{Host, Job, Usage};
+use types::exec::{Entry, Host, Job, Steps, Usage};
+use types::{Fault, Limits};
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 /// WASI calls are many and cheap: reading a file is hundreds of them. So they have a budget of their own.
@@ -39,6 +40,8 @@ pub struct RunState {
     /// Made at the first WASI call: most runs of most components make none.
     pub wasi: Option<Box<Wasi>>,
     pub tmp: Option<TempDir>,
+    /// The journal of a durable run.
+    pub steps: Option<Arc<dyn Steps>>,
     wasi_calls: u64,
 }
 
@@ -46,13 +49,29 @@ pub struct RunState {
 pub struct Shared {
     pub log: Log,
     pub cpu: Cpu,
+    pub ending: Ending,
 }
 
 impl RunState {
     pub fn new(engine: Arc<Inner>, job: Job, host: Box<dyn Host>, tmp: Option<TempDir>) -> Self {
-        let shared = Arc::new(Shared { log: Log::new(job.limits.log_bytes_max), cpu: Cpu::new() });
+        let log = Log::new(job.limits.log_bytes_max);
+        let shared = Arc::new(Shared { log, cpu: Cpu::new(), ending: Ending::default() });
         let meter = Meter::new(&job.limits);
-        Self { host, job, engine, shared, meter, host_calls: 0, stop: None, wasi: None, tmp, wasi_calls: 0 }
+        let steps = host.steps();
+        Self { host, job, engine, shared, meter, host_calls: 0, stop: None, wasi: None, tmp, steps, wasi_calls: 0 }
+    }
+
+    /// Whether the run may ask the host for nothing (spec WSM-1).
+    pub fn is_sealed(&self) -> bool {
+        self.job.entry == Entry::Describe
+    }
+
+    /// Before an import is answered: `name` as [`types::Call::name`] spells it.
+    pub fn admit(&mut self, name: &str) -> wasmtime::Result<()> {
+        if self.is_sealed() {
+            return Err(sealed(name).into());
+        }
+        Ok(self.count_host_call()?)
     }
 
     /// One call of an import of ours.
@@ -104,6 +123,12 @@ impl RunState {
             None => Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))),
         }
     }
+}
+
+/// What `describe` says of an app must be the same whenever it is asked, so it can ask nobody.
+pub fn sealed(import: &str) -> Fault {
+    let message = format!("`describe` called `{import}`; no import is served while an app describes itself");
+    Fault::forbidden(message).with_details(&serde_json::json!({ "import": import }))
 }
 
 /// Time on a processor: the time in which the run's future is being polled. Waiting costs nothing.

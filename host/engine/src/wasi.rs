@@ -4,12 +4,14 @@
 //! `Host`, randomness from the seed, no sockets, no files but those of the manifest. Two runs with equal inputs see equal
 //! worlds.
 
+use crate::files;
 use crate::http::Hooks;
 use crate::log::Log;
 use crate::state::{RunState, Shared};
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::ChaCha20Rng;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use types::LogStream;
@@ -19,6 +21,7 @@ use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
 use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_io::bindings::wasi::io::poll;
 
 /// Resources (streams, files, requests) that a run may hold at once.
 const RESOURCES_MAX: usize = 10_000;
@@ -35,15 +38,20 @@ pub struct Wasi {
     started_ms: u64,
     /// The last that the monotonic clock said; it never goes back, whatever the host's does.
     monotonic_ns: u64,
+    /// When those of a durable run ring, on the monotonic clock, by the pollable's index.
+    timers: BTreeMap<u32, u64>,
 }
 
 pub fn add_to_linker(linker: &mut Linker<RunState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
-    // The library's clocks are values of their own; ours ask the host each time, so they take the place of those.
+    // The library's clocks are values of their own; ours ask the host each time, so they take the place of those. And
+    // waiting is a step of a durable run, whose files have no times.
     linker.allow_shadowing(true);
+    poll::add_to_linker::<_, HasSelf<RunState>>(linker, |state| state)?;
     wall_clock::add_to_linker::<_, HasSelf<RunState>>(linker, |state| state)?;
     monotonic_clock::add_to_linker::<_, HasSelf<RunState>>(linker, |state| state)?;
+    files::add_to_linker(linker)?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -85,6 +93,7 @@ impl RunState {
             hooks: Hooks::new(self),
             started_ms: self.host.now().as_millis(),
             monotonic_ns: 0,
+            timers: BTreeMap::new(),
         }
     }
 
@@ -100,14 +109,32 @@ impl RunState {
         }
     }
 
-    fn monotonic(&mut self) -> u64 {
+    /// In nanoseconds, from [`MONOTONIC_START_NS`] on.
+    pub fn monotonic(&mut self) -> u64 {
         let now_ms = self.host.now().as_millis();
         let wasi = self.wasi();
-        let ns = now_ms.saturating_sub(wasi.started_ms).saturating_mul(1_000_000) + MONOTONIC_START_NS;
+        let ns = now_ms.saturating_sub(wasi.started_ms).saturating_mul(MS_NS).saturating_add(MONOTONIC_START_NS);
         wasi.monotonic_ns = wasi.monotonic_ns.max(ns);
         wasi.monotonic_ns
     }
+
+    /// The monotonic clock is not before that any more.
+    pub fn advance_monotonic(&mut self, ns: u64) {
+        let wasi = self.wasi();
+        wasi.monotonic_ns = wasi.monotonic_ns.max(ns);
+    }
+
+    pub fn timers(&mut self) -> &mut BTreeMap<u32, u64> {
+        &mut self.wasi().timers
+    }
+
+    pub fn table(&mut self) -> &mut ResourceTable {
+        &mut self.wasi().table
+    }
 }
+
+/// Nanoseconds of a millisecond.
+pub const MS_NS: u64 = 1_000_000;
 
 /// Where a run's monotonic clock begins. Not at zero: Go takes a clock that says zero for a broken one and aborts.
 const MONOTONIC_START_NS: u64 = 1_000_000_000;
@@ -152,25 +179,41 @@ impl monotonic_clock::Host for RunState {
         self.subscribe_duration(wait)
     }
 
-    /// Waits in real time, within the run's wall limit; a wait that should outlast the run is `timers.sleep`.
+    /// Waits in real time, within the run's wall limit; a durable run is put away instead (`poll`).
     fn subscribe_duration(&mut self, duration: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        let table = &mut self.wasi().table;
+        let deadline_ns = self.steps.is_some().then(|| self.monotonic().saturating_add(duration));
+        let table = self.table();
         let deadline = tokio::time::Instant::now().checked_add(Duration::from_nanos(duration));
-        let sleep = table.push(Sleep(deadline))?;
-        wasmtime_wasi::p2::subscribe(table, sleep)
+        let sleep = table.push(Sleep { deadline, has_yielded: false })?;
+        let pollable = wasmtime_wasi::p2::subscribe(table, sleep)?;
+        if let Some(deadline_ns) = deadline_ns {
+            self.timers().insert(pollable.rep(), deadline_ns);
+        }
+        Ok(pollable)
     }
 }
 
-/// None: a time so far away that no run sees it.
-struct Sleep(Option<tokio::time::Instant>);
+/// A timer of a run without a journal.
+struct Sleep {
+    /// None: a time so far away that no run sees it.
+    deadline: Option<tokio::time::Instant>,
+    /// Whether the last look at it let others run first.
+    has_yielded: bool,
+}
 
 #[async_trait::async_trait]
 impl Pollable for Sleep {
     async fn ready(&mut self) {
-        match self.0 {
+        match self.deadline {
             Some(deadline) if deadline > tokio::time::Instant::now() => tokio::time::sleep_until(deadline).await,
-            // A guest that polls in a loop must still let others run.
-            Some(_) => tokio::task::yield_now().await,
+            // A guest that polls in a loop must still let others run; every other look finds it ready at once, since one
+            // that does not wait would never find it so.
+            Some(_) => {
+                self.has_yielded = !self.has_yielded;
+                if self.has_yielded {
+                    tokio::task::yield_now().await;
+                }
+            }
             None => std::future::pending().await,
         }
     }

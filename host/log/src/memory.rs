@@ -36,6 +36,11 @@ impl MemoryLog {
         count
     }
 
+    /// How many batches wait.
+    pub fn waiting(&self) -> usize {
+        self.state().held.as_ref().map_or(0, Vec::len)
+    }
+
     /// What becomes of every further batch, instead of being kept; `None` for the usual.
     pub fn answer(&self, outcome: Option<Outcome>) {
         self.state().outcome = outcome;

@@ -374,7 +374,7 @@ fn write_some(object: &Arc<Inner>, path: &Path) -> Left {
                         Ok(())
                     }
                     Outcome::Fenced | Outcome::Refused(_) | Outcome::Unknown(_) => {
-                        object.retire(&format!("its records did not reach the log: {outcome:?}"));
+                        object.refused(&format!("its records did not reach the log: {outcome:?}"));
                         Err(not_durable(outcome))
                     }
                 };
@@ -407,7 +407,6 @@ fn write_batch(object: &Inner, batch: Vec<(Queued, u32)>, path: &Path) -> Writte
     let mut guard = object.store();
     let mut waiting: VecDeque<Queued> = batch.into_iter().map(|(queued, _)| queued).collect();
     if let Some(store) = guard.as_mut() {
-        store.confirm(object.confirmed_seq());
         while !waiting.is_empty() {
             write_turn(object, store, &mut waiting, path, &mut written);
         }
@@ -460,7 +459,7 @@ fn write_turn(
     });
     match result {
         Ok(record) => {
-            written.records.extend(record.map(Arc::new));
+            written.records.extend(record);
             written.settling.extend(done);
         }
         Err(error) => {

@@ -214,6 +214,9 @@ impl Node {
                     if open.peek(&id).is_some_and(|current| Arc::ptr_eq(current, &slot)) {
                         // Whoever still holds it is refused from here on.
                         inner.close();
+                        if !inner.can_be_opened_anew() {
+                            return Err(crate::object::retired());
+                        }
                         open.pop(&id);
                     }
                 }

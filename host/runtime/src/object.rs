@@ -70,6 +70,10 @@ pub(crate) struct Inner {
     copying: AtomicBool,
     /// Set when file and log may disagree: the object answers `unavailable` until it is opened anew.
     retired: AtomicBool,
+    /// The last record that the file should have had when it failed.
+    lost_through: AtomicU64,
+    /// The log refused a record of it, and all that come after that.
+    is_refused: AtomicBool,
 }
 
 /// What opening an object yields.
@@ -128,6 +132,8 @@ impl Inner {
             goes_on: AtomicBool::new(false),
             copying: AtomicBool::new(false),
             retired: AtomicBool::new(false),
+            lost_through: AtomicU64::new(0),
+            is_refused: AtomicBool::new(false),
         }
     }
 
@@ -158,24 +164,53 @@ impl Inner {
         if self.in_use.swap(false, Ordering::Relaxed) || self.shrunk.swap(true, Ordering::Relaxed) {
             return;
         }
-        if let Some(Err(error)) = self.store().as_ref().map(Store::shrink) {
-            tracing::warn!(namespace = %self.namespace, %error, "memory is not given back");
+        match self.store().as_mut().map(Store::shrink) {
+            // A guest's turn is open: it is not idle after all.
+            None | Some(Ok(()) | Err(store::Error::InTurn)) => {}
+            Some(Err(error)) => tracing::warn!(namespace = %self.namespace, %error, "memory is not given back"),
         }
     }
 
-    /// The file, while the object has it. Held for microseconds, never across an await.
+    /// The file, while the object has it and it is whole. Held for microseconds, never across an await.
     pub(crate) fn store(&self) -> MutexGuard<'_, Option<Store>> {
-        lock(&self.store)
+        let mut guard = lock(&self.store);
+        match guard.as_mut().map(|store| (store.lost(), store)) {
+            None => {}
+            Some((None, store)) => store.confirm(self.confirmed_seq()),
+            Some((Some(through), _)) => {
+                self.lost_through.fetch_max(through, Ordering::AcqRel);
+                self.retire("its file failed and lacks its last turns");
+                drop(guard.take());
+            }
+        }
+        guard
     }
 
     /// Lets the file go, so that the object can be opened anew.
     pub(crate) fn close(&self) {
+        if let Some(Err(error)) = self.store().as_mut().map(Store::close) {
+            tracing::warn!(namespace = %self.namespace, %error, "an object's last turns are left to the log");
+        }
+        // What could not be settled is lost, which is noted here.
         drop(self.store().take());
+    }
+
+    /// Whether opening it anew finds everything. A file that failed lacks records that were on their way to the log: until
+    /// the log has answered, their numbers would be given again.
+    pub(crate) fn can_be_opened_anew(&self) -> bool {
+        self.is_refused.load(Ordering::Acquire) || self.confirmed_seq() >= self.lost_through.load(Ordering::Acquire)
+    }
+
+    /// Notes that the log did not take a record.
+    pub(crate) fn refused(&self, reason: &str) {
+        self.is_refused.store(true, Ordering::Release);
+        self.retire(reason);
     }
 
     /// Nobody would notice if it were closed. The caller has made sure that nobody holds a handle.
     pub(crate) fn is_idle(&self) -> bool {
         lock(&self.queue).is_idle()
+            && self.can_be_opened_anew()
             && self.store().as_ref().is_none_or(|store| self.confirmed_seq() >= store.applied_seq())
     }
 
@@ -230,7 +265,8 @@ impl Inner {
         self.confirming.notify_waiters();
     }
 
-    /// A failed write leaves the object as it was, unless the file itself is in doubt.
+    /// A failed write leaves the object as it was, unless the file itself is in doubt. That it lost turns is noticed by
+    /// who takes it next.
     pub(crate) fn retire_on(&self, error: &store::Error) {
         match error {
             store::Error::Full | store::Error::TooMuch => {}
@@ -321,6 +357,7 @@ pub(crate) fn fault_of(error: &store::Error) -> Fault {
             "STORE_BUSY",
             "another program has this object's file open; close it, then try again",
         ),
+        store::Error::Lost => retired(),
         store::Error::TooMuch => Fault::limit(
             "QUERY_LIMIT",
             "this list would have to look at too many things; narrow it with a filter, or ask without a sort",
@@ -331,6 +368,7 @@ pub(crate) fn fault_of(error: &store::Error) -> Fault {
         | store::Error::Number { .. }
         | store::Error::Torn
         | store::Error::TurnFailed
+        | store::Error::InTurn
         | store::Error::Log(_)
         | store::Error::Io(_)
         | store::Error::Sqlite(_) => Fault::internal(),

@@ -92,7 +92,7 @@ pub(crate) fn open_file(
             Box::new(move |outcome| match outcome {
                 Outcome::Durable => waiting.confirm(seq),
                 Outcome::Fenced | Outcome::Refused(_) | Outcome::Unknown(_) => {
-                    waiting.retire(&format!("its first record did not reach the log: {outcome:?}"));
+                    waiting.refused(&format!("its first record did not reach the log: {outcome:?}"));
                 }
             }),
         );
@@ -166,7 +166,7 @@ fn write_origin(
             place: Place::default(),
         }))?;
     }
-    Ok(turn.commit()?.map(Arc::new))
+    turn.commit()
 }
 
 /// `send` and `try` do not survive a crash: what they left open ended in it (spec 6.1). What goes on is handed back.
@@ -187,7 +187,7 @@ fn settle_interrupted(
         action.error = Some(Fault::failed("INTERRUPTED", "the host stopped while this ran"));
         turn.write(Row::Action(action))?;
     }
-    Ok((turn.commit()?.map(Arc::new), goes_on))
+    Ok((turn.commit()?, goes_on))
 }
 
 /// Whether an unfinished action is one that outlives a stop of the host.

@@ -148,7 +148,6 @@ impl OpenTurn {
                 return Err(retired());
             }
             let store = store.as_mut().ok_or_else(retired)?;
-            store.confirm(object.inner.confirmed_seq());
             store.turn(object.inner.epoch, object.node.now()).map(Turn::suspend)
         };
         match suspended {
@@ -224,7 +223,7 @@ impl OpenTurn {
                 return Ok(());
             }
             Ok(Some(record)) => {
-                let (seq, record) = (record.seq, Arc::new(record));
+                let seq = record.seq;
                 inner.tell_followers(std::slice::from_ref(&record));
                 let waiting = inner.clone();
                 // Before the gate opens: the log has an object's records in their order.
@@ -237,7 +236,7 @@ impl OpenTurn {
                                 Ok(())
                             }
                             Outcome::Fenced | Outcome::Refused(_) | Outcome::Unknown(_) => {
-                                waiting.retire(&format!("a turn did not reach the log: {outcome:?}"));
+                                waiting.refused(&format!("a turn did not reach the log: {outcome:?}"));
                                 Err(crate::commit::not_durable(outcome))
                             }
                         };

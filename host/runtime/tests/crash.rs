@@ -24,12 +24,14 @@ const CHILD: &str = "ORG_AI_THINGS_CRASH_CHILD";
 const BUSY: &str = "https://root.test/busy";
 
 /// The points on the way of a write, and those of a checkpoint, which are reached less often.
-const POINTS: [(&str, &[u64]); 9] = [
+const POINTS: [(&str, &[u64]); 11] = [
     ("log.before-write", &[2, 20]),
     ("log.after-write", &[2, 20]),
     ("log.after-sync", &[2, 20]),
     ("store.before-commit", &[9, 40]),
     ("store.after-commit", &[9, 40]),
+    ("store.before-settle", &[3, 6]),
+    ("store.after-settle", &[3, 6]),
     ("store.before-checkpoint", &[1, 2]),
     ("store.mid-checkpoint", &[1, 2]),
     ("store.after-checkpoint", &[1, 2]),

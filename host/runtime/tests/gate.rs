@@ -1,13 +1,15 @@
 //! The output gate and what happens when the log does not take a record: on a log that tests can hold and refuse.
 
 use commit_log::{CommitLog, MemoryLog, Outcome};
+use futures::FutureExt as _;
 use org_ai_runtime::{Caller, Config, InvokeOptions, ManualClock, Node, Object};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-use testkit::{START, ScriptedExecutor, completed};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use testkit::{START, ScriptedExecutor, completed, failed};
 use types::exec::Executor;
-use types::{Call, Identity, IdentityKind, Json, Manifest, Namespace, Reply, Scopes};
+use types::{Call, Fault, Faults, Identity, IdentityKind, Json, Manifest, Namespace, Reply, Scopes, ThingRef};
 
 struct Held {
     root: Object,
@@ -17,6 +19,10 @@ struct Held {
 }
 
 async fn held(dir: &Path) -> anyhow::Result<Held> {
+    held_with(dir, Faults::none()).await
+}
+
+async fn held_with(dir: &Path, faults: Faults) -> anyhow::Result<Held> {
     let executor = ScriptedExecutor::new();
     executor.on("pure", |_, _| async move { completed(&serde_json::json!(1)) });
     executor.on("emit", |_, mut host| async move {
@@ -24,9 +30,17 @@ async fn held(dir: &Path) -> anyhow::Result<Held> {
         assert_eq!(said, Reply::Done);
         completed(&serde_json::json!(2))
     });
+    executor.on("refuse", |_, mut host| async move {
+        let at = ThingRef { noun: "Note".into(), id: "b".into(), at: None };
+        let data = Json::from_value(&serde_json::json!({ "n": 1 }));
+        let put = Call::ThingPut { at, data, if_version: None, branch: None };
+        assert!(matches!(host.call(put).await, Reply::Json(_)), "it was written");
+        failed(Fault::failed("NO", "it is not to be"))
+    });
     let log = Arc::new(MemoryLog::new());
     let clock = Arc::new(ManualClock::new(START));
-    let config = Config::standard(dir.to_owned(), Namespace::parse("https://root.test")?);
+    let namespace = Namespace::parse("https://root.test")?;
+    let config = Config { faults, ..Config::standard(dir.to_owned(), namespace) };
     let executor: Arc<dyn Executor> = Arc::new(executor);
     let opened = Node::open(config, log.clone(), executor, clock, None).await?;
     let namespace = opened.node.default_namespace().clone();
@@ -38,7 +52,7 @@ async fn held(dir: &Path) -> anyhow::Result<Held> {
         key: None,
     };
     let held = Held { root, node: opened.node, log, caller: Caller { identity, request_id: "r".into() } };
-    for name in ["pure", "emit"] {
+    for name in ["pure", "emit", "refuse"] {
         held.deploy(name, &format!("scripted:{name}")).await?;
     }
     Ok(held)
@@ -107,5 +121,50 @@ async fn a_refused_record_is_a_clear_error_and_the_object_recovers() -> anyhow::
     let head = again.log.head(types::ObjectId::from_u128(0)).unwrap_or(0);
     let records = again.log.replay(types::ObjectId::from_u128(0), 0)?;
     assert_eq!(records.len() as u64, head, "no record is missing in between");
+    Ok(())
+}
+
+/// What was on its way to the log when the file failed keeps its numbers: they must not be given again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_whose_file_lost_turns_is_opened_once_the_log_has_answered_for_them() -> anyhow::Result<()> {
+    const TICK: Duration = Duration::from_millis(2);
+    let begun = Instant::now();
+    let in_time = || assert!(begun.elapsed() < Duration::from_secs(60), "the file did not fail");
+    let dir = tempfile::tempdir()?;
+    let is_full = Arc::new(AtomicBool::new(false));
+    let full = is_full.clone();
+    let faults = Faults::between("store.before-settle", 1, u64::MAX, move || {
+        if full.load(Ordering::SeqCst) { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    });
+    let held = held_with(dir.path(), faults).await?;
+    let namespace = held.node.default_namespace().clone();
+    held.log.hold();
+    let mut emitting = Box::pin(held.invoke("emit"));
+    while held.log.waiting() == 0 {
+        assert!(tokio::time::timeout(TICK, &mut emitting).await.is_err(), "it must wait for the log");
+        in_time();
+    }
+    is_full.store(true, Ordering::SeqCst);
+    // What it wrote is taken back, and the turns before it cannot be written again.
+    let mut refusing = Box::pin(held.invoke("refuse").fuse());
+    let fault = loop {
+        in_time();
+        match held.node.object(&namespace).await {
+            Ok(_) => drop(tokio::time::timeout(TICK, &mut refusing).await),
+            Err(fault) => break fault,
+        }
+    };
+    assert_eq!(fault.code, "OBJECT_RECOVERING");
+    is_full.store(false, Ordering::SeqCst);
+    let fault = held.node.object(&namespace).await.expect_err("the log has not answered");
+    assert_eq!(fault.code, "OBJECT_RECOVERING");
+    held.log.release();
+    assert_eq!(emitting.await?, 2, "it is durable");
+    drop(refusing);
+    let root = held.node.object(&namespace).await?.expect("it is there");
+    let again = Held { root, ..held };
+    assert_eq!(again.invoke("emit").await?, 2);
+    let head = again.log.head(types::ObjectId::from_u128(0)).unwrap_or(0);
+    assert_eq!(again.log.replay(types::ObjectId::from_u128(0), 0)?.len() as u64, head, "each number once");
     Ok(())
 }

@@ -269,3 +269,39 @@ async fn a_write_that_fails_half_way_leaves_nothing_and_the_object_goes_on() -> 
     assert_eq!(s.events().await?.len(), 3);
     Ok(())
 }
+
+/// Full at the instant when many turns are about to be written down, and again when they are recovered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_fails_while_turns_are_settled_loses_no_acknowledged_write() -> anyhow::Result<()> {
+    /// More than are left in one transaction.
+    const WRITES: u64 = 150;
+    let dir = tempfile::tempdir()?;
+    let failing = types::Faults::between("store.before-settle", 1, 2, || Err(std::io::ErrorKind::StorageFull.into()));
+    let test =
+        testkit::TestNode::open_with(dir.path(), ScriptedExecutor::new(), |config| config.faults = failing).await?;
+    let (root, all) = (test.root().await?, test.caller(&["*.*"])?);
+    let mut s = Scene { test, root, all, dir };
+    s.create("", "Note/a", json!({ "n": 0 })).await?;
+    let mut refused = 0;
+    for n in 1..=WRITES {
+        let version = loop {
+            match s.patch("", "Note/a", json!({ "n": n })).await {
+                Ok(wrote) => break wrote.shown.row.version,
+                Err(fault) => assert_eq!(fault.kind, FaultKind::Unavailable, "{fault:?}"),
+            }
+            refused += 1;
+            // The first attempt to recover it meets the full disk too.
+            while let Err(_full) = s.test.root().await.map(|root| s.root = root) {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert_eq!(version, n + 1, "what was refused used no number");
+    }
+    assert!(refused > 0, "the disk was never full");
+    let Scene { test, root, all, dir } = s;
+    test.node.shutdown().await;
+    drop((test, root, all));
+    let s = Scene::open(dir).await?;
+    assert_eq!(s.data("", "Note/a").await, json!({ "n": WRITES }));
+    Ok(())
+}

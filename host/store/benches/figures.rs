@@ -84,7 +84,7 @@ fn invocation(n: u64, sequence: u64) -> [Row; 3] {
     [Row::Action(action), event(sequence, "started"), event(sequence + 1, "invoked")]
 }
 
-fn turn(store: &mut Store, n: &mut u64, invocations: u64) -> Record {
+fn turn(store: &mut Store, n: &mut u64, invocations: u64) -> Arc<Record> {
     let mut turn = store.turn(1, at()).expect("a turn");
     if turn.origin().is_none() {
         let namespace = Namespace::parse("https://acme.example").expect("a namespace");

@@ -26,6 +26,11 @@ pub enum Error {
     Number { what: &'static str, expected: u64, found: u64 },
     #[error("the turn failed at an earlier write and cannot be committed")]
     TurnFailed,
+    #[error("a turn is open in the object's file")]
+    InTurn,
+    /// Turns that were reported as written are not in the file: it is to be closed and recovered from the log.
+    #[error("the object's file failed and lacks its last turns until it is opened again")]
+    Lost,
     #[error("the list would have to look at more than it may")]
     TooMuch,
     #[error("the commit log could not be read: {0}")]

@@ -4,25 +4,35 @@
 //! it and when it is durable belongs to others. Rows enter by one path, `rows::insert`, from a [`Turn`] as from
 //! [`Store::apply`], so that a file that was rebuilt from the log equals the one that was lost.
 //!
+//! # When the file has a turn
+//!
+//! A turn ends in memory: its rows are in an open SQLite transaction that holds the turns before it too, its record goes
+//! to the log. [`Store::settle`] commits many at once. So the file is behind the log, by at most the turns of one
+//! transaction; what of them the log has not confirmed by then goes into the table `records` with them.
+//!
 //! # What a crash can do
 //!
 //! Between checkpoints nothing here is synced: the commit log makes a turn durable, the file follows when it may.
-//! - The process dies: the operating system has every committed turn. The file may be *ahead* of the log; its
-//!   `records` table holds what the log has not confirmed, and [`recover()`] hands it back to be appended.
+//! - The process dies: the operating system has every settled turn, the log those since that anybody was told of, and
+//!   [`recover()`] applies them. The file may be *ahead* of the log; its `records` table holds what the log had not
+//!   confirmed, and [`recover()`] hands it back to be appended.
 //! - The power fails: frames of the WAL that did not reach the disk fail their checksums and are cut off by SQLite, so
-//!   the file is as it was after an earlier turn, and the log has the rest. The main file changes only in
-//!   [`Store::checkpoint`], which syncs the WAL before it copies and the file after it.
+//!   the file is as it was when it was settled earlier, and the log has the rest. The main file changes only in
+//!   [`Store::checkpoint`], which settles, syncs the WAL before it copies and the file after it.
 //! - A new file is not synced before its first checkpoint and can be torn. Until then its main part is byte for byte the
 //!   template ([`mod@template`](self)), and its header says so; opening compares. The log has all of its records still,
 //!   since it removes none that no checkpoint covers, and [`recover()`] builds it anew.
+//! - The disk is full or fails while turns are in the open transaction: SQLite takes them back, and they are written
+//!   again from their records. If that fails too, the store says that it has [lost](Store::lost) them and serves nobody.
 //!
-//! Layout: `file` (open, check, checkpoint), `template` (a new file's bytes), `rows` (writing), `turn`, `read` (asking),
-//! [`recover()`].
+//! Layout: `file` (open, check, checkpoint), `template` (a new file's bytes), `rows` (writing), `turn`, `settle` (one
+//! transaction over many turns), `read` (asking), [`recover()`].
 
 mod error;
 pub use error::Error;
 mod file;
 mod rows;
+mod settle;
 mod template;
 mod turn;
 pub use turn::{Suspended, Turn};
@@ -47,13 +57,18 @@ pub struct Options {
     pub cache_kib: u32,
     /// The largest file; a turn that would pass it fails with [`Error::Full`] (spec RUN-5).
     pub file_bytes_max: u64,
+    /// Turns that stay in one transaction before it is committed. It may become four times as many, and it is fewer when
+    /// they weigh much.
+    pub settle_every: usize,
     pub faults: Faults,
 }
 
 impl Options {
     /// 10 GB is the platform's limit. 1 MiB holds what one batch of writes touches, so that none of it is written out
     /// before its end; an idle object gives it back ([`Store::shrink`]).
-    pub const STANDARD: Self = Self { cache_kib: 1024, file_bytes_max: 10_000_000_000, faults: Faults::none() };
+    /// Of 64 turns a commit is a small part.
+    pub const STANDARD: Self =
+        Self { cache_kib: 1024, file_bytes_max: 10_000_000_000, settle_every: 64, faults: Faults::none() };
 }
 
 /// An open file. It belongs to one thread at a time; reading is by [`Reader`].
@@ -65,8 +80,8 @@ pub struct Store {
     is_new: bool,
     /// The log has every record through this.
     confirmed_seq: u64,
-    /// `records` holds none through this.
-    trimmed_seq: u64,
+    settle_every: usize,
+    unsettled: settle::Unsettled,
 }
 
 impl Deref for Store {
@@ -96,17 +111,22 @@ impl Store {
         if state.object.is_some_and(|found| found != object) {
             return Err(Error::WrongObject { expected: object });
         }
+        let unsettled = settle::Unsettled::new(state.clone());
         Ok(Self {
             reader: Reader { connection: opened.connection, patience: opened.patience, object, state },
             path: path.to_path_buf(),
             faults: options.faults.clone(),
             is_new: opened.is_new,
             confirmed_seq: 0,
-            trimmed_seq: 0,
+            settle_every: options.settle_every,
+            unsettled,
         })
     }
 
     /// Begins a turn. It sees its own writes; it ends by [`Turn::commit`], or by being dropped as if it had not been.
+    ///
+    /// # Errors
+    /// [`Error::OldEpoch`], [`Error::InTurn`], [`Error::Lost`], and what settling earlier turns may fail with.
     pub fn turn(&mut self, epoch: u64, at: Timestamp) -> Result<Turn<'_>, Error> {
         Turn::begin(self, epoch, at)
     }
@@ -121,7 +141,7 @@ impl Store {
         drop(Turn::resume(self, suspended));
     }
 
-    /// Adds what a turn left, here or on another node.
+    /// Adds what a turn left, here or on another node. The log has the record.
     ///
     /// # Errors
     /// [`Error::Gap`] when a record before it is missing, [`Error::OldEpoch`] when a newer owner has written.
@@ -129,7 +149,7 @@ impl Store {
         turn::apply(self, record)
     }
 
-    /// The log has every record through `seq`; they need not be kept here. They are removed with a later turn.
+    /// The log has every record through `seq`; they need not be kept here.
     pub fn confirm(&mut self, seq: u64) {
         self.confirmed_seq = self.confirmed_seq.max(seq.min(self.reader.state.applied_seq));
     }
@@ -137,23 +157,58 @@ impl Store {
     /// The records that the log has not confirmed since the file was opened, oldest first. Right after opening some of
     /// them may be in the log already.
     pub fn undurable(&self) -> Result<Vec<Record>, Error> {
-        self.reader.records_after(self.confirmed_seq)
+        let mut records = self.reader.records_after(self.confirmed_seq)?;
+        records.extend(self.unsettled.after(self.confirmed_seq).map(|record| Record::clone(record)));
+        Ok(records)
+    }
+
+    /// Commits the turns that are in the open transaction only, so that other connections see them and a kill cannot
+    /// take them. It happens by itself when they are many, at a checkpoint, and when the store is dropped.
+    ///
+    /// # Errors
+    /// [`Error::InTurn`] while one is open. After any other the store has lost turns: see [`Store::lost`].
+    pub fn settle(&mut self) -> Result<(), Error> {
+        settle::settle(self)
+    }
+
+    /// Settles, and takes back a turn that was put aside: what dropping the store does too, for who has to know whether
+    /// it went well.
+    ///
+    /// # Errors
+    /// The store has lost turns: see [`Store::lost`].
+    pub fn close(&mut self) -> Result<(), Error> {
+        if settle::lost(self).is_none() && self.unsettled.is_in_turn() {
+            settle::roll_back(self)?;
+        }
+        settle::settle(self)
+    }
+
+    /// Whether the file failed so that it lacks turns which were reported as written: the number of the last of them.
+    /// Nothing that is read here is to be believed then. Drop the store; once the log has answered for all of them,
+    /// [`recover()`] makes the file whole.
+    pub fn lost(&self) -> Option<u64> {
+        settle::lost(self)
     }
 
     /// Moves the WAL into the file and syncs it. The number of the last record that it then holds whatever happens.
     /// Costs two or three syncs; run it where blocking is allowed.
     ///
     /// # Errors
-    /// [`Error::Busy`] when another program reads the file: try again later.
+    /// [`Error::Busy`] when another program reads the file, [`Error::InTurn`] while a turn is open: try again later.
     pub fn checkpoint(&mut self) -> Result<u64, Error> {
-        turn::trim(self)?;
+        settle::settle(self)?;
+        settle::trim(self)?;
         file::checkpoint(&self.reader.connection, &self.path, self.is_new, &self.faults)?;
         self.is_new = self.is_new && self.reader.state.applied_seq == 0;
         Ok(self.reader.state.applied_seq)
     }
 
-    /// Gives back what SQLite keeps in memory for speed alone: for an object that has been idle for a while.
-    pub fn shrink(&self) -> Result<(), Error> {
+    /// Settles, and gives back what SQLite keeps in memory for speed alone: for an object that has been idle for a while.
+    ///
+    /// # Errors
+    /// As [`Store::settle`].
+    pub fn shrink(&mut self) -> Result<(), Error> {
+        settle::settle(self)?;
         Ok(self.reader.connection.execute_batch("PRAGMA shrink_memory")?)
     }
 
@@ -164,5 +219,13 @@ impl Store {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::warn!(object = %self.reader.object, %error, "an object's last turns are left to the log");
+        }
     }
 }

@@ -26,7 +26,7 @@ pub use things::Deleted;
 use crate::Error;
 use crate::error::unreadable;
 use crate::rows::int;
-use crate::turn::RECORD_FORMAT;
+use crate::settle::RECORD_FORMAT;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 use types::{Namespace, ObjectId, Record, Timestamp};
 

@@ -64,6 +64,8 @@ pub fn recover(path: &Path, object: ObjectId, options: &Options, log: Retained<'
                 | Error::OldEpoch { .. }
                 | Error::Number { .. }
                 | Error::TurnFailed
+                | Error::InTurn
+                | Error::Lost
                 | Error::TooMuch
                 | Error::Log(_)
                 | Error::Io(_)
@@ -90,6 +92,7 @@ pub fn recover(path: &Path, object: ObjectId, options: &Options, log: Retained<'
         }
     }
     store.confirm(log.head.unwrap_or(0));
+    store.settle()?;
     let undurable = store.undurable()?;
     Ok(Recovered { store, undurable, applied, was_rebuilt })
 }

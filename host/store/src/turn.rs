@@ -1,18 +1,14 @@
 //! Writing: turns as they happen, and records as they are applied.
 
-use crate::read::{Reader, State};
-use crate::rows::{self, int, run};
-use crate::template::{MARK, MARK_NEW};
-use crate::{Applied, Error, Store};
-use rusqlite::params;
+use crate::read::Reader;
+use crate::{Applied, Error, Store, rows, settle};
 use std::ops::Deref;
+use std::sync::Arc;
 use types::{Record, Row, Timestamp};
 
-/// A transaction that becomes one record. It reads what it wrote.
+/// What becomes one record: all of it is there, or nothing. It reads what it wrote.
 pub struct Turn<'s> {
     store: &'s mut Store,
-    /// As it was before the turn.
-    before: State,
     epoch: u64,
     at: Timestamp,
     rows: Vec<Row>,
@@ -24,18 +20,11 @@ pub struct Turn<'s> {
 
 /// A turn that was put aside with its transaction open: whoever holds it keeps everybody else from the file.
 pub struct Suspended {
-    before: State,
     epoch: u64,
     at: Timestamp,
     rows: Vec<Row>,
     has_failed: bool,
 }
-
-/// Confirmed records are removed in such groups: removing one costs nearly as much as removing many.
-const TRIM_EVERY: u64 = 16;
-
-/// Of `records.record`: which encoding of `types::Record` follows.
-pub(crate) const RECORD_FORMAT: u8 = 2;
 
 impl Deref for Turn<'_> {
     type Target = Reader;
@@ -47,27 +36,21 @@ impl Deref for Turn<'_> {
 
 impl<'s> Turn<'s> {
     pub(crate) fn begin(store: &'s mut Store, epoch: u64, at: Timestamp) -> Result<Self, Error> {
-        let before = begin(store, epoch)?;
-        let at = at.max(before.last_at);
-        Ok(Self { store, before, epoch, at, rows: Vec::new(), has_failed: false, is_full: false, is_over: false })
+        settle::begin(store, epoch)?;
+        let at = at.max(store.reader.state.last_at);
+        Ok(Self { store, epoch, at, rows: Vec::new(), has_failed: false, is_full: false, is_over: false })
     }
 
     /// Puts the turn aside with what it wrote; [`Store::resume`] goes on with it, [`Store::abandon`] ends it. Until then
     /// what the store reads has its writes in it.
     pub fn suspend(mut self) -> Suspended {
         self.is_over = true;
-        Suspended {
-            before: self.before.clone(),
-            epoch: self.epoch,
-            at: self.at,
-            rows: std::mem::take(&mut self.rows),
-            has_failed: self.has_failed,
-        }
+        Suspended { epoch: self.epoch, at: self.at, rows: std::mem::take(&mut self.rows), has_failed: self.has_failed }
     }
 
     pub(crate) fn resume(store: &'s mut Store, suspended: Suspended) -> Self {
-        let Suspended { before, epoch, at, rows, has_failed } = suspended;
-        Self { store, before, epoch, at, rows, has_failed, is_full: false, is_over: false }
+        let Suspended { epoch, at, rows, has_failed } = suspended;
+        Self { store, epoch, at, rows, has_failed, is_full: false, is_over: false }
     }
 
     /// Writes something that may be refused half-way: then nothing of it stays, and the rest of the turn does. Parts do
@@ -90,8 +73,8 @@ impl<'s> Turn<'s> {
     }
 
     fn begin_anew(&mut self) -> Result<(), Error> {
-        roll_back(self.store, &self.before);
-        begin(self.store, self.epoch)?;
+        settle::roll_back(self.store)?;
+        settle::begin(self.store, self.epoch)?;
         let reader = &mut self.store.reader;
         self.rows.iter().try_for_each(|row| rows::insert(&reader.connection, &mut reader.state, row))
     }
@@ -107,8 +90,9 @@ impl<'s> Turn<'s> {
     /// # Errors
     /// After any but [`Error::Number`] the turn cannot be committed any more.
     pub fn write(&mut self, row: Row) -> Result<(), Error> {
-        if self.has_failed {
-            // A full disk can have ended the transaction: a row written now would stay, without a record.
+        if self.has_failed || settle::has_ended(self.store) {
+            // A row written now would stay, without a record.
+            self.has_failed = true;
             return Err(Error::TurnFailed);
         }
         let reader = &mut self.store.reader;
@@ -127,7 +111,7 @@ impl<'s> Turn<'s> {
     /// # Errors
     /// [`Error::Full`] or [`Error::TurnFailed`] when an earlier write failed, so that the turn cannot be committed.
     pub fn check(&self) -> Result<(), Error> {
-        match (self.has_failed, self.is_full) {
+        match (self.has_failed || settle::has_ended(self.store), self.is_full) {
             (false, _) => Ok(()),
             (true, true) => Err(Error::Full),
             (true, false) => Err(Error::TurnFailed),
@@ -140,33 +124,27 @@ impl<'s> Turn<'s> {
     }
 
     /// Ends the turn. Its record is to be appended to the log; None when nothing was written: then no number is used.
+    /// The file has it when it is settled ([`Store::settle`]).
     ///
     /// # Errors
-    /// Nothing of the turn is in the file then.
-    pub fn commit(mut self) -> Result<Option<Record>, Error> {
-        if self.has_failed {
+    /// The turn was not then.
+    pub fn commit(mut self) -> Result<Option<Arc<Record>>, Error> {
+        if self.has_failed || settle::has_ended(self.store) {
+            self.has_failed = true;
             return Err(Error::TurnFailed);
         }
         if self.rows.is_empty() {
             return Ok(None);
         }
-        let seq = self.before.applied_seq + 1;
-        let object = self.store.reader.object;
+        self.store.faults.hit("store.before-commit")?;
+        let Reader { object, state, .. } = &self.store.reader;
+        let (object, seq) = (*object, state.applied_seq + 1);
         let rows = std::mem::take(&mut self.rows);
-        let record = Record { object, epoch: self.epoch, seq, at: self.at, rows };
-        let encoded = postcard::to_extend(&record, vec![RECORD_FORMAT])
-            .map_err(|e| Error::Io(std::io::Error::other(e.to_string())))?;
-        let connection = &self.store.reader.connection;
-        run(connection, "INSERT INTO records (seq, record) VALUES (?1, ?2)", params![int(seq), encoded])?;
-        let due = self.store.confirmed_seq >= self.store.trimmed_seq + TRIM_EVERY;
-        if due {
-            remove_confirmed(self.store)?;
-        }
-        commit(self.store, self.epoch, seq)?;
+        // Without its rows it would not be known to have written.
+        self.has_failed = true;
+        let record = Arc::new(Record { object, epoch: self.epoch, seq, at: self.at, rows });
+        settle::keep(self.store, record.clone())?;
         self.is_over = true;
-        if due {
-            self.store.trimmed_seq = self.store.confirmed_seq;
-        }
         self.store.faults.hit("store.after-commit")?;
         Ok(Some(record))
     }
@@ -174,8 +152,13 @@ impl<'s> Turn<'s> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        if !self.is_over {
-            roll_back(self.store, &self.before);
+        if self.is_over {
+            return;
+        }
+        let has_written = self.has_failed || !self.rows.is_empty() || settle::has_ended(self.store);
+        let ended = if has_written { settle::roll_back(self.store) } else { settle::leave(self.store) };
+        if let Err(error) = ended {
+            tracing::error!(%error, "a turn could not be taken back");
         }
     }
 }
@@ -192,74 +175,19 @@ pub(crate) fn apply(store: &mut Store, record: &Record) -> Result<Applied, Error
     if record.seq > expected {
         return Err(Error::Gap { expected, found: record.seq });
     }
-    let before = begin(store, record.epoch)?;
+    settle::begin(store, record.epoch)?;
+    let reader = &mut store.reader;
     let applied = record
         .rows
         .iter()
-        .try_for_each(|row| rows::insert(&store.reader.connection, &mut store.reader.state, row))
-        .and_then(|()| commit(store, record.epoch, record.seq));
-    match applied {
-        Ok(()) => {
-            store.faults.hit("store.after-commit")?;
-            Ok(Applied::Applied)
-        }
-        Err(error) => {
-            roll_back(store, &before);
-            Err(error)
-        }
+        .try_for_each(|row| rows::insert(&reader.connection, &mut reader.state, row))
+        .and_then(|()| Ok(store.faults.hit("store.before-commit")?))
+        .and_then(|()| settle::keep(store, Arc::new(record.clone())));
+    if let Err(error) = applied {
+        settle::roll_back(store)?;
+        return Err(error);
     }
-}
-
-/// Removes what the log has from `records`.
-pub(crate) fn trim(store: &mut Store) -> Result<(), Error> {
-    if store.confirmed_seq > store.trimmed_seq {
-        remove_confirmed(store)?;
-        store.trimmed_seq = store.confirmed_seq;
-    }
-    Ok(())
-}
-
-fn remove_confirmed(store: &Store) -> Result<(), Error> {
-    run(&store.reader.connection, "DELETE FROM records WHERE seq <= ?1", params![int(store.confirmed_seq)])
-}
-
-fn begin(store: &mut Store, epoch: u64) -> Result<State, Error> {
-    let newest = store.reader.state.epoch;
-    if epoch < newest {
-        return Err(Error::OldEpoch { newest, found: epoch });
-    }
-    run(&store.reader.connection, "BEGIN IMMEDIATE", params![])?;
-    Ok(store.reader.state.clone())
-}
-
-fn commit(store: &mut Store, epoch: u64, seq: u64) -> Result<(), Error> {
-    let Reader { connection, object, state, patience: _ } = &mut store.reader;
-    if state.applied_seq == 0 {
-        run(connection, "UPDATE meta SET object = ?1", params![&object.as_u128().to_be_bytes()[..]])?;
-        let mark: u32 = connection.query_row("PRAGMA application_id", (), |r| r.get(0))?;
-        if mark == MARK_NEW {
-            connection.execute_batch(&format!("PRAGMA application_id={MARK}"))?;
-        }
-    }
-    run(
-        connection,
-        "UPDATE meta SET appliedSeq = ?1, epoch = ?2, nextVersion = ?3, nextSequence = ?4",
-        params![int(seq), int(epoch), int(state.next_version), int(state.next_sequence)],
-    )?;
-    store.faults.hit("store.before-commit")?;
-    run(connection, "COMMIT", params![])?;
-    state.applied_seq = seq;
-    state.epoch = epoch;
-    state.object = Some(*object);
-    Ok(())
-}
-
-/// SQLite may have rolled back by itself, when the disk was full.
-fn roll_back(store: &mut Store, before: &State) {
-    store.reader.state = before.clone();
-    if !store.reader.connection.is_autocommit()
-        && let Err(error) = run(&store.reader.connection, "ROLLBACK", params![])
-    {
-        tracing::error!(%error, "a turn could not be rolled back");
-    }
+    store.confirm(record.seq);
+    store.faults.hit("store.after-commit")?;
+    Ok(Applied::Applied)
 }

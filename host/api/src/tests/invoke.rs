@@ -82,7 +82,11 @@ async fn what_cannot_be_invoked_is_refused() {
         ("/api/actions/echo", "{", 400),
         ("/api/actions/echo", r#"{"a":1,"a":2}"#, 400),
         ("/api/actions/echo", r#"{"input":1,"extra":2}"#, 422),
-        ("/api/actions/echo", r#"{"input":1,"options":{"durability":"do"}}"#, 501),
+        ("/api/actions/echo", r#"{"input":1,"options":{"serial":"a"}}"#, 422),
+        ("/api/actions/echo", r#"{"input":1,"options":{"durability":"do","serial":""}}"#, 422),
+        ("/api/actions/echo", r#"{"input":1,"options":{"durability":"do","deadline":"soon"}}"#, 422),
+        ("/api/actions/echo", r#"{"input":1,"options":{"durability":"do","retry":{"maxAttempts":0}}}"#, 422),
+        ("/api/actions/nobody", r#"{"input":1,"options":{"durability":"do"}}"#, 404),
         ("/api/actions/echo", r#"{"input":1,"options":{"timeoutMs":0}}"#, 422),
     ] {
         let answer = server.call("POST", uri, body).await;
@@ -110,4 +114,26 @@ async fn a_gzipped_input_is_read_and_one_that_unpacks_too_large_is_refused() {
     assert!(bomb.len() < 100_000);
     assert_eq!(server.send(post(bomb)).await.status, 413);
     assert_eq!(server.send(post(b"no gzip".to_vec())).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_do_is_answered_when_it_is_over_or_at_once_with_where_to_look() {
+    let server = Server::start().await;
+    let body = r#"{"input":7,"options":{"durability":"do"}}"#;
+    let whole = server.call("POST", "/api/actions/echo", body).await;
+    assert_eq!((whole.status.as_u16(), &whole.json()["result"]), (200, &serde_json::json!(7)), "{}", whole.text);
+    let request = server.request("POST", "/api/actions/echo").header("prefer", "respond-async");
+    let accepted =
+        server.send(request.header("content-type", "application/json").body(Body::from(body)).unwrap()).await;
+    assert_eq!(accepted.status, 202, "{}", accepted.text);
+    let id = accepted.json()["actionId"].as_str().unwrap().to_owned();
+    for _ in 0..200 {
+        let row = server.call("GET", &format!("/api/actions-log/{id}"), "").await;
+        if row.json()["status"] == "completed" {
+            assert_eq!(row.json()["durability"], "do");
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("it does not end");
 }

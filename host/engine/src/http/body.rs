@@ -1,5 +1,6 @@
 //! The body of a response, on its way to the guest: bounded, timed, and without secrets.
 
+use super::Place;
 use super::secrets::Scrubber;
 use crate::state::Shared;
 use bytes::Bytes;
@@ -8,7 +9,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::Error;
 
@@ -21,7 +21,7 @@ pub struct Incoming {
     shared: Arc<Shared>,
     is_done: bool,
     /// The request counts as open until its answer is read or dropped.
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Incoming {
@@ -31,19 +31,10 @@ impl Incoming {
         between_bytes: Option<Duration>,
         scrubber: Option<Scrubber>,
         shared: Arc<Shared>,
-        permit: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
         let between_bytes = between_bytes.map(|wait| (wait, Box::pin(tokio::time::sleep(wait))));
-        Self {
-            body,
-            bytes_left: bytes_max,
-            bytes_max,
-            between_bytes,
-            scrubber,
-            shared,
-            is_done: false,
-            _permit: permit,
-        }
+        Self { body, bytes_left: bytes_max, bytes_max, between_bytes, scrubber, shared, is_done: false, _place: place }
     }
 
     fn data(&mut self, bytes: Bytes) -> Result<Bytes, Error> {

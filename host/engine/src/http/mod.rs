@@ -1,5 +1,6 @@
 //! Outgoing `wasi:http`: who may be asked ([`rules`]), where that may be ([`address`]), with which secrets ([`secrets`]),
-//! and how ([`connect`], [`body`]).
+//! and how ([`connect`], [`body`]). In a durable run a request with its whole answer is a step ([`step`]); one that failed
+//! is written down as a fault ([`failure`]).
 //!
 //! A request is checked as a whole each time, and a redirect is a new request of the guest's own, so following one
 //! leads nowhere that asking directly would not. What is refused gives the guest the error code of WASI, and its author
@@ -8,11 +9,13 @@
 mod address;
 mod body;
 mod connect;
+mod failure;
 mod rules;
 mod secrets;
+mod step;
 
 use crate::engine::Inner;
-use crate::state::{RunState, Shared};
+use crate::state::{RunState, Shared, sealed};
 use ::http::{Request, Response};
 use body::Incoming;
 use bytes::Bytes;
@@ -23,11 +26,23 @@ use secrets::Secrets;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use step::Step;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use types::exec::Steps;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 /// A connection's own work, driven beside the request.
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+/// What a request counts as open by, until its answer is read or dropped.
+type Place = Arc<OwnedSemaphorePermit>;
+
+/// An answer whose body may still be on its way.
+struct Sent {
+    response: Response<WasiBody>,
+    io: Io,
+    place: Place,
+}
 
 /// The outgoing requests of one run.
 pub struct Hooks(Arc<Policy>);
@@ -42,6 +57,9 @@ pub struct Policy {
     open: Arc<Semaphore>,
     open_max: u32,
     gate: types::exec::Gate,
+    steps: Option<Arc<dyn Steps>>,
+    /// While an app describes itself nobody is asked.
+    is_sealed: bool,
 }
 
 impl Hooks {
@@ -62,6 +80,8 @@ impl Policy {
             open: Arc::new(Semaphore::new(limits.http_concurrent_max as usize)),
             open_max: limits.http_concurrent_max,
             gate: state.host.gate(),
+            steps: state.steps.clone(),
+            is_sealed: state.is_sealed(),
         }
     }
 
@@ -74,17 +94,13 @@ impl Policy {
         Err(Error::HttpRequestDenied)
     }
 
-    async fn send(
-        &self,
-        request: Request<WasiBody>,
-        options: Option<RequestOptions>,
-    ) -> Result<(Response<WasiBody>, Io), Error> {
+    async fn send(&self, request: Request<WasiBody>, options: Option<RequestOptions>) -> Result<Sent, Error> {
         let target = Target::of(&request).ok_or(Error::HttpRequestUriInvalid)?;
         let what = format!("{} {}", target.method, target.origin());
         let Some(rule) = self.rules.iter().find(|rule| rule.allows(&target)) else {
             return self.refuse(&what, &target.missing_rule(&self.rules));
         };
-        let Ok(permit) = self.open.clone().try_acquire_owned() else {
+        let Some(place) = self.place() else {
             self.say(&format!("{what} was refused: {} requests are open, which is the limit of a run", self.open_max));
             return Err(Error::ConnectionLimitReached);
         };
@@ -124,9 +140,25 @@ impl Policy {
         };
         let answered = tokio::time::timeout(first_byte, answered).await;
         let response = answered.map_err(|_| Error::ConnectionReadTimeout)?.map_err(Error::from)?;
-        let response = self.receive(response, options.between_bytes_timeout, permit);
-        let io = async move { if let Some(io) = io { io.await } else { Ok(()) } };
-        Ok((response, Box::new(io)))
+        let response = self.receive(response, options.between_bytes_timeout, place.clone());
+        let io = Box::new(async move { if let Some(io) = io { io.await } else { Ok(()) } });
+        Ok(Sent { response, io, place })
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.open.clone().try_acquire_owned().ok().map(Arc::new)
+    }
+
+    /// The whole body of a request to there.
+    async fn whole(&self, body: WasiBody, to: &str) -> Result<Bytes, Error> {
+        match Limited::new(body, self.body_bytes_max).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => {
+                self.say(&format!("{to} has a body of more than {} bytes", self.body_bytes_max));
+                Err(Error::HttpRequestBodySize(Some(self.body_bytes_max as u64)))
+            }
+            Err(_) => Err(Error::HttpProtocolError),
+        }
     }
 
     /// The request as it goes over the wire: its body whole (so that its length is known once secrets are in it), its
@@ -137,14 +169,7 @@ impl Policy {
         target: &Target,
     ) -> Result<Result<Request<Full<Bytes>>, String>, Error> {
         let (mut parts, body) = request.into_parts();
-        let body = match Limited::new(body, self.body_bytes_max).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                self.say(&format!("{} has a body of more than {} bytes", target.origin(), self.body_bytes_max));
-                return Err(Error::HttpRequestBodySize(Some(self.body_bytes_max as u64)));
-            }
-            Err(_) => return Err(Error::HttpProtocolError),
-        };
+        let body = self.whole(body, &target.origin()).await?;
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         if secrets::names(path.as_bytes()).next().is_some() {
             return Ok(Err("a secret can be put into a header or a body, not into a URL, which others log".into()));
@@ -190,7 +215,7 @@ impl Policy {
         &self,
         response: Response<hyper::body::Incoming>,
         between_bytes: Option<Duration>,
-        permit: tokio::sync::OwnedSemaphorePermit,
+        place: Place,
     ) -> Response<WasiBody> {
         let (mut parts, body) = response.into_parts();
         let scrubber = self.secrets.scrubber();
@@ -198,7 +223,7 @@ impl Policy {
             scrubber.headers(&mut parts.headers);
             parts.headers.remove(::http::header::CONTENT_LENGTH);
         }
-        let body = Incoming::new(body, self.body_bytes_max, between_bytes, scrubber, self.shared.clone(), permit);
+        let body = Incoming::new(body, self.body_bytes_max, between_bytes, scrubber, self.shared.clone(), place);
         Response::from_parts(parts, body.boxed_unsync())
     }
 }
@@ -211,9 +236,36 @@ impl WasiHttpHooks for Hooks {
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Io), Error>> + Send> {
         let policy = self.0.clone();
-        Box::new(async move { policy.send(request, options).await })
+        if policy.is_sealed {
+            policy.shared.ending.end(sealed("wasi:http/outgoing-handler"));
+            return Box::new(std::future::pending());
+        }
+        if let Some(steps) = policy.steps.clone() {
+            // Now, not when the request is on its way: the order of steps is the order of the guest's calls.
+            let ordinal = steps.open();
+            return Box::new(Step { policy, steps, ordinal }.answer(request, options));
+        }
+        Box::new(async move { policy.send(request, options).await.map(|sent| (sent.response, sent.io)) })
+    }
+
+    /// Of a durable run: a guest that asks how much it may write must not learn how far a reader has come, so what it
+    /// is likely to write fits, in no more bytes than the library would hold for it.
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        if self.0.steps.is_some() {
+            BUFFERED_CHUNKS
+        } else {
+            wasmtime_wasi_http::p2::DEFAULT_OUTGOING_BODY_BUFFER_CHUNKS
+        }
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        if self.0.steps.is_some() { CHUNK_BYTES } else { wasmtime_wasi_http::p2::DEFAULT_OUTGOING_BODY_CHUNK_SIZE }
     }
 }
+
+/// Writes to a request's body that a durable run need not wait for, and what one of them may bring: 1 MiB together.
+const BUFFERED_CHUNKS: usize = 256;
+const CHUNK_BYTES: usize = 4096;
 
 #[cfg(test)]
 pub use {address::check as check_address, rules::Rule as TestRule, rules::Target as TestTarget, secrets::Scrubber};

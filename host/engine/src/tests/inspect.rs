@@ -116,7 +116,7 @@ async fn the_kind_is_read_from_the_exports() {
     ] {
         let file = bench.file(&dummy(&format!("include org-ai:function/{world}@0.1.0;")));
         assert_eq!(bench.engine.prepare(&file).unwrap().kind, kind);
-        if kind != FunctionKind::Code {
+        if !matches!(kind, FunctionKind::Code | FunctionKind::App) {
             let outcome = bench.run(Job { kind, ..job(&file, "1") }).await;
             assert_eq!(fault(&outcome).code, "UNAVAILABLE");
             assert!(fault(&outcome).message.contains(kind.as_str()));

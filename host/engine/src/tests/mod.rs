@@ -2,11 +2,15 @@
 //!
 //! [`guests`] builds them. Each limit has a test that reaches it and then sees the next run served.
 
+mod app;
 mod cache;
+mod durable;
+mod durable_http;
 mod guests;
 mod http;
 mod http_time;
 mod inspect;
+mod journal;
 mod limits;
 mod logs;
 mod pure;

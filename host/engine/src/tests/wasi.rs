@@ -184,3 +184,33 @@ async fn assets_can_be_read_but_not_written() {
     assert_eq!(fault(&bench.run(writing).await).code, "TRAP");
     assert_eq!(std::fs::read_dir(assets.path()).unwrap().count(), 0);
 }
+
+#[tokio::test]
+async fn files_have_times_unless_the_run_is_durable() {
+    let bench = Bench::new();
+    // Of the folder, by itself and by its name; a failure would leave no answer to look at.
+    let body = r#"(call $dirs (i32.const 128))
+        (call $stat (i32.load (i32.load (i32.const 128))) (i32.const 256))
+        (call $stat_at (i32.load (i32.load (i32.const 128))) (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 512))
+        (if (i32.or (i32.load8_u (i32.const 256)) (i32.load8_u (i32.const 512))) (then unreachable))
+        (i32.store8 (i32.const 72) (i32.add (i32.const 48) (i32.add
+            (i32.add (i32.add (i32.load8_u (i32.const 288)) (i32.load8_u (i32.const 312))) (i32.load8_u (i32.const 336)))
+            (i32.add (i32.add (i32.load8_u (i32.const 544)) (i32.load8_u (i32.const 568))) (i32.load8_u (i32.const 592))))))"#;
+    let core = PREOPENS
+        .replace("BODY", body)
+        .replace("(i32.store8 (i32.const 72) (i32.add (i32.const 48) (call $count)))", "")
+        .replace("\"file\"", "\".\"")
+        .replace(
+            ";;PRELUDE",
+            r#"(import "wasi:filesystem/types@0.2.12" "[method]descriptor.stat" (func $stat (param i32 i32)))
+            (import "wasi:filesystem/types@0.2.12" "[method]descriptor.stat-at" (func $stat_at (param i32 i32 i32 i32 i32)))
+            ;;PRELUDE"#,
+        );
+    let items = "include org-ai:function/code@0.1.0; import wasi:filesystem/preopens@0.2.12;
+        import wasi:filesystem/types@0.2.12;";
+    let job = job(&bench.file(&guests::guest(items, &core)), "1");
+    let job = Job { manifest: Arc::new(Manifest { tmp: true, ..Manifest::default() }), ..job };
+    assert_eq!(bench.run(job.clone()).await.result.unwrap().as_str(), "6");
+    let durable = bench.engine.run(job, Box::new(journal::JournalHost::new())).await;
+    assert_eq!(durable.result.unwrap().as_str(), "0");
+}

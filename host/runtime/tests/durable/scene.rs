@@ -90,13 +90,18 @@ impl Scene {
         Ok(Self { test, root, caller, ticking: Arc::new(AtomicBool::new(false)) })
     }
 
-    /// From now on a second passes in each millisecond or so.
+    /// From now on half a second passes in each millisecond or so.
     pub fn let_time_pass(&self) {
+        self.let_time_fly(Duration::from_millis(500));
+    }
+
+    /// From now on so much passes in each millisecond or so.
+    pub fn let_time_fly(&self, step: Duration) {
         self.ticking.store(true, Ordering::Release);
         let (clock, ticking) = (self.test.clock.clone(), self.ticking.clone());
         tokio::spawn(async move {
             while ticking.load(Ordering::Acquire) {
-                clock.advance(Duration::from_millis(500));
+                clock.advance(step);
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         });

@@ -2,6 +2,7 @@
 
 use crate::common::{EPOCH, action, at, dump, event, key, object, rebuild};
 use org_ai_store::{Line, Options, Store};
+use std::sync::Arc;
 use types::{ActionStatus, ArchivedRow, BranchName, BranchRow, Id, Json, Record, Row, ThingRow};
 
 fn thing(version: u64, id: &str, deleted: bool) -> ThingRow {
@@ -22,7 +23,7 @@ fn thing(version: u64, id: &str, deleted: bool) -> ThingRow {
 fn commit(store: &mut Store, rows: Vec<Row>) -> Record {
     let mut turn = store.turn(EPOCH, at(0)).unwrap();
     rows.into_iter().for_each(|row| turn.write(row).unwrap());
-    turn.commit().unwrap().unwrap()
+    Arc::unwrap_or_clone(turn.commit().unwrap().unwrap())
 }
 
 fn archived(things: Vec<u64>) -> Row {

@@ -97,7 +97,7 @@ pub fn write_turn(store: &mut Store, random: &mut Random) -> Option<Record> {
     for _ in 0..=random.below(4) {
         write_some(&mut turn, random, when);
     }
-    turn.commit().unwrap()
+    turn.commit().unwrap().map(Arc::unwrap_or_clone)
 }
 
 pub fn key(noun: &str, id: &str) -> ThingKey {
@@ -192,8 +192,9 @@ pub fn dump(path: &Path) -> BTreeMap<String, Vec<Vec<Value>>> {
     tables.iter().map(|t| ((*t).to_owned(), rows(t))).collect()
 }
 
+/// Few turns in one transaction, so that a short test has many.
 pub fn options(faults: &Faults) -> Options {
-    Options { faults: faults.clone(), ..Options::STANDARD }
+    Options { faults: faults.clone(), settle_every: 3, ..Options::STANDARD }
 }
 
 /// Recovers one object as the runtime does, and waits until it may be used.

@@ -1,4 +1,5 @@
-//! A file seen from outside: `turns` and `reads` (what is written and asked), and the crash contract of the file and
+//! A file seen from outside: `turns` and `reads` (what is written and asked), `settle`
+//! (one transaction over many turns), and the crash contract of the file and
 //! the commit log together: `process` (the process dies), `power` (what was not synced is gone), `damage` (a disk that
 //! lies).
 
@@ -8,4 +9,5 @@ mod damage;
 mod power;
 mod process;
 mod reads;
+mod settle;
 mod turns;

@@ -7,6 +7,7 @@ use rusqlite::types::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use types::{Faults, Row};
 
 type Dump = BTreeMap<String, Vec<Vec<Value>>>;
@@ -156,7 +157,7 @@ fn a_file_that_is_ahead_of_the_log_gives_the_log_its_records() {
     let sequence = turn.next_sequence();
     let id = Random(1).id(at(99));
     turn.write(Row::Event(event(sequence, id, id, at(99)))).unwrap();
-    let record = turn.commit().unwrap().unwrap();
+    let record = Arc::unwrap_or_clone(turn.commit().unwrap().unwrap());
     let seq = record.seq;
     drop(store);
     let whole = dump_copy(scene.folder.path(), &scene.path);

@@ -25,13 +25,15 @@ fn config(faults: &Faults) -> Config {
 /// Set for a child: `folder|point|nth|turns`.
 const CHILD: &str = "ORG_AI_CRASH_CHILD";
 
-const POINTS: [&str; 9] = [
+const POINTS: [&str; 11] = [
     "log.before-write",
     "log.after-write",
     "log.after-sync",
     "log.before-remove",
     "store.before-commit",
     "store.after-commit",
+    "store.before-settle",
+    "store.after-settle",
     "store.before-checkpoint",
     "store.mid-checkpoint",
     "store.after-checkpoint",

@@ -3,6 +3,7 @@
 use crate::common::{EPOCH, Random, action, at, dump, event, key, object, write_turn};
 use org_ai_store::{Applied, Error, EventFilter, Line, Options, Store};
 use std::path::Path;
+use std::sync::Arc;
 use types::{ActionStatus, Faults, Id, Json, LogRow, LogStream, Record, Row, ThingRow};
 
 fn open(folder: &Path) -> Store {
@@ -27,7 +28,7 @@ fn thing(version: u64, id: &str) -> Row {
 fn commit(store: &mut Store, rows: Vec<Row>) -> Record {
     let mut turn = store.turn(EPOCH, at(0)).unwrap();
     rows.into_iter().for_each(|row| turn.write(row).unwrap());
-    turn.commit().unwrap().unwrap()
+    Arc::unwrap_or_clone(turn.commit().unwrap().unwrap())
 }
 
 fn log_line(text: String) -> Row {
@@ -166,6 +167,7 @@ fn a_checkpoint_empties_the_wal_and_keeps_everything() {
     let mut store = open(folder.path());
     let mut random = Random(1);
     (0..20).for_each(|_| drop(write_turn(&mut store, &mut random)));
+    store.settle().unwrap();
     assert!(store.wal_bytes() > 0);
     assert_eq!(store.checkpoint().unwrap(), 20);
     assert_eq!(store.wal_bytes(), 0);
