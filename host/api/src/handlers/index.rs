@@ -8,10 +8,11 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use types::IdentityKind;
 
-const LINKS: [(&str, &str); 14] = [
+const LINKS: [(&str, &str); 15] = [
     ("actions", "/api/actions"),
     ("actionsLog", "/api/actions-log"),
     ("branches", "/api/branches"),
+    ("deployments", "/api/deployments"),
     ("events", "/api/events"),
     ("functions", "/api/functions"),
     ("health", "/health"),

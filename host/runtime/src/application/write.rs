@@ -88,6 +88,12 @@ impl Object {
         .await
     }
 
+    /// What one application drops stays while another says it.
+    fn other_applications(&self, name: &str) -> Result<Vec<Deployment>, Fault> {
+        let all = self.inner.declared.all(Kind::Deployment);
+        all.iter().filter(|known| known.name != name).map(|known| super::read(&known.spec)).collect()
+    }
+
     fn write_in_turn(&self, turn: &mut Turn<'_>, caller: &Caller, wanted: Wanted) -> Result<Written, Fault> {
         let Wanted { name, expected, before, mut whole, pinned } = wanted;
         let key = Kind::Deployment.key(name.as_str())?;
@@ -112,10 +118,15 @@ impl Object {
                 store_verb(turn, &self.inner, caller.clone(), &spec.action, &forms)?;
             }
         }
+        let others = self.other_applications(name.as_str())?;
         let mut declares = Vec::new();
         for kind in PARTS {
             let now = parts(kind, whole.as_ref());
-            for gone in parts(kind, before.as_ref()).keys().filter(|name| !now.contains_key(*name)) {
+            let gone = parts(kind, before.as_ref()).into_keys().filter(|name| !now.contains_key(name));
+            for gone in &gone.collect::<Vec<_>>() {
+                if others.iter().any(|other| parts(kind, Some(other)).contains_key(gone)) {
+                    continue;
+                }
                 declares.push(declare(turn, caller, kind, gone, None)?);
             }
             for (name, spec) in &now {
