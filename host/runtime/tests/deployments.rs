@@ -206,6 +206,32 @@ async fn everything_that_is_wrong_is_told_at_once_and_nothing_is_written() -> an
 }
 
 #[tokio::test]
+async fn what_is_refused_while_it_is_written_leaves_nothing_behind() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let wanted = json!({ "functions": [shop.upload("1").await?], "nouns": [{ "noun": "Receipt" }],
+        "verbs": [{ "action": "refund" }, { "action": "create" }] });
+    for dry_run in [true, false] {
+        let refused = shop.apply_with(&wanted, DeploymentOptions { dry_run, ..Default::default() }).await.unwrap_err();
+        assert_eq!(fields(&refused), ["verbs[1]"], "{refused}");
+        assert!(shop.root.nouns(&shop.caller).await?.is_empty());
+        assert!(shop.root.verb(&shop.caller, "refund").await.is_err());
+        assert!(shop.current().await?.is_none() && shop.total().await.is_err());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_two_deployments_at_once_one_is_told_to_look_again() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let (one, two) = (json!({ "vars": { "N": "1" } }), json!({ "vars": { "N": "2" } }));
+    let (first, second) = tokio::join!(shop.apply(&one), shop.apply(&two));
+    let refused = [first, second].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    assert_eq!(refused.iter().map(|fault| fault.code.as_str()).collect::<Vec<_>>(), ["DEPLOYMENT_CHANGED"]);
+    assert_eq!(shop.root.deployments(&shop.caller).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_failing_probe_brings_the_old_code_and_declarations_back() -> anyhow::Result<()> {
     let shop = Shop::open().await?;
     let old = json!({ "name": "shop", "functions": [shop.upload("1").await?], "probe": { "handler": "shop#health" } });

@@ -80,8 +80,12 @@ impl Object {
         caller.may(RESOURCE, if options.dry_run { "read" } else { "create" })?;
         let checked = self.check_application(wanted, options).await?;
         if options.dry_run {
-            let version = checked.before.as_ref().map(|(version, _)| *version);
-            return Ok(Applied { name: checked.name, version, plan: checked.plan });
+            let Checked { name, before, whole, pinned: _, plan } = checked;
+            let (version, before) = before.unzip();
+            let (wanted, pinned) = (Some(whole), Vec::new());
+            let wanted = Wanted { name: name.clone(), expected: version, before, whole: wanted, pinned };
+            self.rehearse_application(caller, wanted).await?;
+            return Ok(Applied { name, version, plan });
         }
         self.to_its_end(caller, checked).await
     }

@@ -5,13 +5,13 @@ use crate::Caller;
 use crate::declared::{Declares, Kind, declare};
 use crate::functions::FunctionVersion;
 use crate::object::{Object, fault_of};
-use crate::things::{store_noun, store_verb};
+use crate::things::{fields_fault, store_noun, store_verb};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{Line, Turn};
 use types::deployment::{Deployment, FunctionBody};
-use types::{Fault, FunctionName, Json};
+use types::{Fault, FaultKind, FunctionName, Json};
 
 /// What an application declares, each a thing of its own.
 pub(super) const PARTS: [Kind; 4] = [Kind::Subscription, Kind::Schedule, Kind::Workflow, Kind::Function];
@@ -88,6 +88,34 @@ impl Object {
         .await
     }
 
+    /// Whether it could be written: writes it, and takes that back.
+    pub(super) async fn rehearse_application(&self, caller: &Caller, wanted: Wanted) -> Result<(), Fault> {
+        const REHEARSED: &str = "REHEARSED";
+        let (object, caller) = (self.clone(), caller.clone());
+        let rehearsal = move |turn: &mut Turn<'_>| -> Result<(), Fault> {
+            object.write_in_turn(turn, &caller, wanted)?;
+            Err(Fault::new(FaultKind::Cancelled, REHEARSED, "only a plan was wanted"))
+        };
+        match self.change(8 << 10, rehearsal).await {
+            Err(fault) if fault.code != REHEARSED => Err(fault),
+            Err(_) | Ok(()) => Ok(()),
+        }
+    }
+
+    fn write_words(&self, turn: &mut Turn<'_>, caller: &Caller, of: &Deployment) -> Result<(), Fault> {
+        for (n, spec) in of.nouns.iter().enumerate() {
+            store_noun(turn, &self.inner, caller.clone(), None, noun_of(spec))
+                .map_err(|fault| located(format!("nouns[{n}]"), fault))?;
+        }
+        for (n, spec) in of.verbs.iter().enumerate() {
+            let mut forms = Json::of(spec).to_value();
+            forms.as_object_mut().and_then(|forms| forms.remove("action"));
+            store_verb(turn, &self.inner, caller.clone(), &spec.action, &forms)
+                .map_err(|fault| located(format!("verbs[{n}]"), fault))?;
+        }
+        Ok(())
+    }
+
     /// What one application drops stays while another says it.
     fn other_applications(&self, name: &str) -> Result<Vec<Deployment>, Fault> {
         let all = self.inner.declared.all(Kind::Deployment);
@@ -109,14 +137,7 @@ impl Object {
         }
         if let Some(whole) = &mut whole {
             note_versions(whole, &functions);
-            for spec in &whole.nouns {
-                store_noun(turn, &self.inner, caller.clone(), None, noun_of(spec))?;
-            }
-            for spec in &whole.verbs {
-                let mut forms = Json::of(spec).to_value();
-                forms.as_object_mut().and_then(|forms| forms.remove("action"));
-                store_verb(turn, &self.inner, caller.clone(), &spec.action, &forms)?;
-            }
+            self.write_words(turn, caller, whole)?;
         }
         let others = self.other_applications(name.as_str())?;
         let mut declares = Vec::new();
@@ -138,6 +159,16 @@ impl Object {
         let version = declared.now.as_ref().map(|now| now.version);
         declares.push(declared);
         Ok(Written { version, whole, functions, declares })
+    }
+}
+
+/// What is wrong with a part, with the path of the part.
+fn located(path: String, fault: Fault) -> Fault {
+    match fault.kind {
+        FaultKind::Invalid | FaultKind::Conflict | FaultKind::Limit => {
+            fields_fault(&[model::FieldError::new(&path, "deployment", fault.message)])
+        }
+        _ => fault,
     }
 }
 
