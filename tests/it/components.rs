@@ -46,6 +46,45 @@ pub fn constant(json: &str) -> Vec<u8> {
     code_with(&format!("(call $ok (i32.const 64) (i32.const {}))", json.len()), "", &data)
 }
 
+/// A component of world `app` that describes itself by `described`. It knows every handler whose name does not begin with
+/// `x`; what it does is to answer `"ok"`, and where `broken` handlers of kind `function` fail.
+pub fn app(described: &str, broken: bool) -> Vec<u8> {
+    let bytes = |text: &str| text.bytes().map(|b| format!("\\{b:02x}")).collect::<String>();
+    let (code, said) = (bytes("UNKNOWN_HANDLER"), bytes("there is no such handler"));
+    let (length, described) = (described.len(), bytes(described));
+    // `f` of `function`, which nothing but a health check is called as here.
+    let fails = if broken { "(i32.eq (i32.load8_u (local.get $k)) (i32.const 102))" } else { "(i32.const 0)" };
+    let module = format!(
+        r#"(module
+          (memory (export "memory") 1)
+          (global $heap (mut i32) (i32.const 8192))
+          (data (i32.const 64) "{code}") (data (i32.const 96) "{said}") (data (i32.const 128) "\22ok\22")
+          (data (i32.const 256) "{described}")
+          (func $realloc (export "cabi_realloc") (param $old i32) (param $size0 i32) (param $align i32) (param $size i32) (result i32)
+            (local $at i32)
+            (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
+            (global.set $heap (i32.add (local.get $at) (local.get $size)))
+            (local.get $at))
+          (func (export "describe") (result i32)
+            (i32.store (i32.const 16) (i32.const 256))
+            (i32.store (i32.const 20) (i32.const {length}))
+            (i32.const 16))
+          (func (export "handle") (param $k i32) (param $kn i32) (param $p i32) (param $n i32) (param $d i32) (param $dn i32) (result i32)
+            (if (i32.or (i32.eq (i32.load8_u (local.get $p)) (i32.const 120)) {fails})
+              (then
+                (i32.store8 (i32.const 16) (i32.const 1))
+                (i32.store8 (i32.const 20) (i32.const 3))
+                (i32.store (i32.const 24) (i32.const 64)) (i32.store (i32.const 28) (i32.const 15))
+                (i32.store (i32.const 32) (i32.const 96)) (i32.store (i32.const 36) (i32.const 24))
+                (i32.store8 (i32.const 40) (i32.const 0)))
+              (else
+                (i32.store8 (i32.const 16) (i32.const 0))
+                (i32.store (i32.const 20) (i32.const 128)) (i32.store (i32.const 24) (i32.const 4))))
+            (i32.const 16)))"#
+    );
+    encode(&module, "app")
+}
+
 fn encode(module: &str, world: &str) -> Vec<u8> {
     let mut wasm = wat::parse_str(module).expect("the module is well-formed");
     let mut resolve = Resolve::new();

@@ -8,6 +8,7 @@ mod bad_input;
 mod branches;
 mod cli;
 mod cli_things;
+mod deployments;
 mod golden;
 mod guests;
 mod outgoing;

@@ -1,8 +1,8 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
 use crate::handlers::{
-    actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, lifecycle, logs, merge,
-    nouns, objects, schedules, secrets, self_, status, things, undo, verbs,
+    actions, actions_log, branches, checkout, deployments, events, events_stream, functions, index, keys, lifecycle,
+    logs, merge, nouns, objects, schedules, secrets, self_, status, things, undo, verbs,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -24,6 +24,7 @@ use utoipa::{Modify, OpenApi};
         functions::list, functions::deploy, functions::show, functions::versions, functions::rollback,
         functions::remove, logs::read,
         keys::list, keys::create, keys::revoke,
+        deployments::list, deployments::show, deployments::apply, deployments::rollback,
         secrets::list, secrets::store, secrets::remove,
         schedules::list, schedules::create, schedules::show, schedules::change, schedules::remove, schedules::run,
         schedules::pause, schedules::resume,

@@ -98,7 +98,7 @@ const RESERVED: [&str; 12] = [
 ];
 
 /// Routes that a noun may share a word with: it is then reached by its exact spelling only.
-const ROUTES: [&str; 20] = [
+const ROUTES: [&str; 21] = [
     "keys",
     "events",
     "approvals",
@@ -119,6 +119,7 @@ const ROUTES: [&str; 20] = [
     "lifecycle",
     "checkout",
     "merge",
+    "deployments",
 ];
 
 /// Whether a noun's name is taken by the platform, in any number and case.

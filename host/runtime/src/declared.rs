@@ -1,4 +1,5 @@
-//! What an object declares beside its functions: subscriptions to events, schedules, workflows.
+//! What an object declares beside its components: subscriptions to events, schedules, workflows, functions that an app
+//! runs, and the applications that declared them.
 //!
 //! Each is a thing of a noun of the platform, so it has versions and is part of a deployment's one turn; the newest of
 //! each are kept in memory. What moves (where a subscription stands, when a schedule fired) is elsewhere. What a
@@ -7,18 +8,20 @@
 use crate::Caller;
 use crate::commit::write_event;
 use crate::durable::Wakes;
+use crate::functions::{ANCESTORS_MAX, FunctionVersion, unknown};
 use crate::history::{ActionDraft, done};
 use crate::invoke::Ready;
 use crate::object::{Object, fault_of};
+use crate::schema::Schemas;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use store::{Line, Turn};
-use types::deployment::Handler;
+use types::deployment::{FunctionBody, FunctionSpec, Handler};
 use types::exec::{Entry, HandlerKind};
 use types::{
-    At, Fault, FunctionKind, Identity, IdentityKind, Json, Noun, ObjectId, Row, Scopes, ThingId, ThingKey, ThingRow,
-    Timestamp,
+    At, Fault, FunctionKind, FunctionName, Identity, IdentityKind, Json, Manifest, Noun, ObjectId, Row, Scopes,
+    ThingId, ThingKey, ThingRow, Timestamp,
 };
 
 /// Declarations of one kind in one object.
@@ -30,10 +33,15 @@ pub(crate) enum Kind {
     Subscription,
     Schedule,
     Workflow,
+    /// A function that an app runs beside its own component: `FunctionSpec`, whose body is a handler.
+    Function,
+    /// An application as it was deployed: a whole `Deployment`.
+    Deployment,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Subscription, Self::Schedule, Self::Workflow];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Subscription, Self::Schedule, Self::Workflow, Self::Function, Self::Deployment];
 
     /// Long names, because the short ones are tenants' own nouns.
     pub(crate) const fn noun(self) -> &'static str {
@@ -41,6 +49,8 @@ impl Kind {
             Self::Subscription => "EventSubscription",
             Self::Schedule => "TimeSchedule",
             Self::Workflow => "WorkflowDefinition",
+            Self::Function => "DeclaredFunction",
+            Self::Deployment => "AppDeployment",
         }
     }
 
@@ -221,23 +231,43 @@ impl Object {
         kind: HandlerKind,
         payload: Json,
     ) -> Result<Ready, Fault> {
-        let (owner, function) = self.find_function(handler.function(), At::Head).await?;
-        let entry = match (handler, function.def.kind) {
-            (Handler::App { name, .. }, FunctionKind::App) => Entry::Handle { kind, name: name.clone() },
-            (Handler::Function(_), FunctionKind::Code | FunctionKind::ToolBox) => {
-                function.shape(None)?.export.clone().map_or(Entry::Run, Entry::Export)
+        let Callable { owner, function, declared } = self.find_callable(handler.function(), At::Head).await?;
+        let entry = match (&declared, handler) {
+            (Some(declared), Handler::Function(_)) => declared.entry(&payload)?,
+            (Some(_), Handler::Export { .. } | Handler::App { .. }) => {
+                return Err(not_callable(handler, "declared function"));
             }
-            (Handler::Export { export, .. }, FunctionKind::ToolBox) => {
-                function.shape(Some(export))?.export.clone().map_or(Entry::Run, Entry::Export)
-            }
-            (_, other) => {
-                let message =
-                    format!("{handler} cannot be called: {} is of kind {}", handler.function(), other.as_str());
-                return Err(Fault::invalid("HANDLER_INVALID", message));
-            }
+            (None, _) => entry_of(handler, kind, &function)?,
         };
         function.schemas.check_input(&payload)?;
         Ok(Ready { function, owner, entry, input: payload })
+    }
+
+    /// What a name means here: this object's own component of that name, else the function that its applications
+    /// declared so, else what it means in the nearest object above it.
+    pub(crate) async fn find_callable(&self, name: &FunctionName, at: At) -> Result<Callable, Fault> {
+        let mut object = self.clone();
+        for _ in 0..ANCESTORS_MAX {
+            if let Some(function) = object.own_function(name, at).await? {
+                return Ok(Callable { owner: object, function, declared: None });
+            }
+            let declared = object.inner.declared.get(Kind::Function, name.as_str()).filter(|_| at == At::Head);
+            if let Some(definition) = declared {
+                let declared = DeclaredFunction::of(&definition)?;
+                let (owner, function) = object.find_function(&declared.app, At::Head).await?;
+                return Ok(Callable { owner, function, declared: Some(declared) });
+            }
+            let Some(parent) = object.parent().await? else { break };
+            object = self.node.object(&parent).await?.ok_or_else(|| unknown(name, self.namespace()))?;
+        }
+        Err(unknown(name, self.namespace()))
+    }
+
+    /// What follows from declarations that are durable now: each kind hears of its own.
+    pub(crate) fn after_declared(&self, declares: &[Declares]) {
+        for wrote in declares.iter().filter(|wrote| wrote.changed) {
+            self.inner.declared.took(wrote);
+        }
     }
 
     /// The object's own identity, for what nobody from outside asked for: `subscription:NAME` (spec ON-7).
@@ -246,4 +276,72 @@ impl Object {
         let identity = Identity { actor: actor.into(), kind: IdentityKind::Service, scopes: Scopes::all(), key: None };
         Caller { identity, request_id: format!("own-{who}").into() }
     }
+}
+
+/// What a name can be called as.
+pub(crate) struct Callable {
+    /// Whose function it is: this object's or one's above.
+    pub(crate) owner: Object,
+    pub(crate) function: Arc<FunctionVersion>,
+    /// The name is not the function's own: it is that of one of its handlers.
+    pub(crate) declared: Option<DeclaredFunction>,
+}
+
+/// A function that an app runs.
+pub(crate) struct DeclaredFunction {
+    app: FunctionName,
+    handler: String,
+    pub(crate) spec: FunctionSpec,
+}
+
+impl DeclaredFunction {
+    fn of(definition: &Definition) -> Result<Self, Fault> {
+        let spec: Option<FunctionSpec> = serde_json::from_str(definition.spec.as_str()).ok();
+        let handler = spec.as_ref().and_then(|spec| match &spec.run {
+            FunctionBody::Handler(Handler::App { function, name }) => Some((function.clone(), name.clone())),
+            FunctionBody::Handler(_)
+            | FunctionBody::Component { .. }
+            | FunctionBody::Deployed
+            | FunctionBody::Prompt { .. }
+            | FunctionBody::Person { .. } => None,
+        });
+        match spec.zip(handler) {
+            Some((spec, (app, handler))) => Ok(Self { app, handler, spec }),
+            None => {
+                tracing::error!(name = definition.name, version = definition.version, "no declared function");
+                Err(Fault::internal())
+            }
+        }
+    }
+
+    /// How it is called with this input, which its schema accepts.
+    pub(crate) fn entry(&self, input: &Json) -> Result<Entry, Fault> {
+        if let Some(schema) = &self.spec.input {
+            let manifest = Manifest { input: Some(schema.clone()), ..Manifest::default() };
+            Schemas::of(&manifest).check_input(input)?;
+        }
+        Ok(Entry::Handle { kind: HandlerKind::Function, name: self.handler.clone() })
+    }
+}
+
+/// Which export of a function a handler is.
+///
+/// # Errors
+/// `invalid` for a function of another kind, `not-found` for an export that is not there.
+pub(crate) fn entry_of(handler: &Handler, kind: HandlerKind, function: &FunctionVersion) -> Result<Entry, Fault> {
+    match (handler, function.def.kind) {
+        (Handler::App { name, .. }, FunctionKind::App) => Ok(Entry::Handle { kind, name: name.clone() }),
+        (Handler::Function(_), FunctionKind::Code | FunctionKind::ToolBox) => {
+            Ok(function.shape(None)?.export.clone().map_or(Entry::Run, Entry::Export))
+        }
+        (Handler::Export { export, .. }, FunctionKind::ToolBox) => {
+            Ok(function.shape(Some(export))?.export.clone().map_or(Entry::Run, Entry::Export))
+        }
+        (_, other) => Err(not_callable(handler, other.as_str())),
+    }
+}
+
+fn not_callable(handler: &Handler, kind: &str) -> Fault {
+    let message = format!("{handler} cannot be called: {} is of kind {kind}", handler.function());
+    Fault::invalid("HANDLER_INVALID", message)
 }

@@ -50,20 +50,22 @@ impl Object {
         check_manifest(&upload.manifest)?;
         let node = self.node.clone();
         let prepared = tokio::task::spawn_blocking(move || prepare(&node, upload));
-        let def = prepared.await.map_err(|_| Fault::internal())??;
+        let mut def = prepared.await.map_err(|_| Fault::internal())??;
+        def.described = self.described(&name, &def, existing.as_deref()).await?;
         if let Some(head) = existing.filter(|head| head.def == def) {
             return Ok(Deployed { function: head, unchanged: true, created: false });
         }
         if dry_run {
-            let version = FunctionVersion {
+            let version = Arc::new(FunctionVersion {
                 name,
                 version: 0,
                 at: self.node.now(),
                 manifest: Arc::new(def.manifest.clone()),
                 schemas: Schemas::of(&def.manifest),
                 def,
-            };
-            return Ok(Deployed { function: Arc::new(version), unchanged: false, created: false });
+            });
+            self.node.inner.tried.keep(self.inner.id, version.clone());
+            return Ok(Deployed { function: version, unchanged: false, created: false });
         }
         self.write_version(caller, name, Next::Deploy(Box::new(def))).await
     }
@@ -102,53 +104,75 @@ impl Object {
     }
 
     async fn write_version(&self, caller: &Caller, name: FunctionName, next: Next) -> Result<Deployed, Fault> {
-        let now = self.node.now();
-        let functions_max = self.node.inner.config.functions_max;
-        let existed = self.inner.functions.head(&name).is_some();
-        let verb = if existed { "update" } else { "create" };
-        let draft = ActionDraft::of(caller, now, verb, format!("{NOUN}/{name}"));
-        let inner = self.inner.clone();
-        let set = inner.clone();
+        let (caller, object, set) = (caller.clone(), self.clone(), self.inner.clone());
         self.change_then(
             8 << 10,
-            move |turn| {
-                let head = turn.newest(&Line::main(), &key(&name)).map_err(|e| fault_of(&e))?;
-                let live = head.filter(|row| !row.deleted);
-                // Of two deploys of the same bytes at once, the second finds the first.
-                if let (Next::Deploy(def), Some(row)) = (&next, &live) {
-                    let version = FunctionVersion::of(row)?;
-                    if version.def == **def {
-                        return Ok(Deployed { function: Arc::new(version), unchanged: true, created: false });
-                    }
-                }
-                if live.is_none() && inner.functions.all().len() >= functions_max {
-                    return Err(Fault::limit(
-                        "FUNCTIONS_LIMIT",
-                        format!("an object has {functions_max} functions at most; delete some"),
-                    ));
-                }
-                let (def, details) = next.into_parts();
-                let previous = live.as_ref().map(|row| row.version);
-                let row = ThingRow {
-                    version: turn.next_version(),
-                    key: key(&name),
-                    branch: None,
-                    name: None,
-                    data: Json::of(&def),
-                    deleted: false,
-                    created_at: turn.at(),
-                    action: draft.id,
-                    actor: draft.actor().to_owned(),
-                    born: live.as_ref().map(ThingRow::born),
-                };
-                let version = FunctionVersion::of(&row)?;
-                let event = if previous.is_some() { "updated" } else { "created" };
-                write_thing(turn, row, &draft, previous, details, event)?;
-                Ok(Deployed { function: Arc::new(version), unchanged: false, created: previous.is_none() })
-            },
+            move |turn| object.put_version(turn, &caller, name, next),
             move |deployed: &Deployed| set.functions.set(deployed.function.clone()),
         )
         .await
+    }
+
+    /// Makes an earlier version the newest, unless the newest is the same. Once it is durable, `functions.set` is due.
+    pub(crate) fn pin_version(
+        &self,
+        turn: &mut store::Turn<'_>,
+        caller: &Caller,
+        to: Arc<FunctionVersion>,
+    ) -> Result<Arc<FunctionVersion>, Fault> {
+        let head = turn.newest(&Line::main(), &key(&to.name)).map_err(|e| fault_of(&e))?;
+        if let Some(row) = head.filter(|row| !row.deleted) {
+            let version = FunctionVersion::of(&row)?;
+            if version.def == to.def {
+                return Ok(Arc::new(version));
+            }
+        }
+        Ok(self.put_version(turn, caller, to.name.clone(), Next::Rollback(to))?.function)
+    }
+
+    fn put_version(
+        &self,
+        turn: &mut store::Turn<'_>,
+        caller: &Caller,
+        name: FunctionName,
+        next: Next,
+    ) -> Result<Deployed, Fault> {
+        let functions_max = self.node.inner.config.functions_max;
+        let head = turn.newest(&Line::main(), &key(&name)).map_err(|e| fault_of(&e))?;
+        let live = head.filter(|row| !row.deleted);
+        // Of two deploys of the same bytes at once, the second finds the first.
+        if let (Next::Deploy(def), Some(row)) = (&next, &live) {
+            let version = FunctionVersion::of(row)?;
+            if version.def == **def {
+                return Ok(Deployed { function: Arc::new(version), unchanged: true, created: false });
+            }
+        }
+        if live.is_none() && self.inner.functions.all().len() >= functions_max {
+            return Err(Fault::limit(
+                "FUNCTIONS_LIMIT",
+                format!("an object has {functions_max} functions at most; delete some"),
+            ));
+        }
+        let verb = if live.is_some() { "update" } else { "create" };
+        let draft = ActionDraft::of(caller, turn.at(), verb, format!("{NOUN}/{name}"));
+        let (def, details) = next.into_parts();
+        let previous = live.as_ref().map(|row| row.version);
+        let row = ThingRow {
+            version: turn.next_version(),
+            key: key(&name),
+            branch: None,
+            name: None,
+            data: Json::of(&def),
+            deleted: false,
+            created_at: turn.at(),
+            action: draft.id,
+            actor: draft.actor().to_owned(),
+            born: live.as_ref().map(ThingRow::born),
+        };
+        let version = FunctionVersion::of(&row)?;
+        let event = if previous.is_some() { "updated" } else { "created" };
+        write_thing(turn, row, &draft, previous, details, event)?;
+        Ok(Deployed { function: Arc::new(version), unchanged: false, created: previous.is_none() })
     }
 }
 
@@ -223,6 +247,7 @@ fn prepare(node: &crate::Node, upload: Upload) -> Result<FunctionDef, Fault> {
         actions: inspected.actions,
         imports: inspected.imports,
         manifest,
+        described: None,
     })
 }
 

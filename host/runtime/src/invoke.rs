@@ -2,6 +2,7 @@
 
 use crate::Caller;
 use crate::commit::{Note, Queued, lock};
+use crate::declared::Callable;
 use crate::functions::FunctionVersion;
 use crate::guest::GuestHost;
 use crate::object::{Object, fault_of};
@@ -177,18 +178,9 @@ impl Object {
                 ),
             ));
         }
-        let (owner, function) = self.find_function(&action.function, action.at).await?;
-        match function.def.kind {
-            FunctionKind::Code | FunctionKind::ToolBox => {}
-            kind @ (FunctionKind::Generative
-            | FunctionKind::Agentic
-            | FunctionKind::Human
-            | FunctionKind::App
-            | FunctionKind::Site) => {
-                return Err(Fault::unavailable(&format!("running a function of kind {}", kind.as_str())));
-            }
-        }
-        let entry = function.shape(action.export.as_deref())?.export.clone().map_or(Entry::Run, Entry::Export);
+        let callable = self.find_callable(&action.function, action.at).await?;
+        let entry = entry(caller, action, &callable, &input)?;
+        let Callable { owner, function, declared: _ } = callable;
         function.schemas.check_input(&input)?;
         Ok(Ready { function, owner, entry, input })
     }
@@ -391,6 +383,33 @@ pub(crate) async fn cancelled(running: &Running) {
         running.stop.notified().await;
         if running.cancelled.load(Ordering::Acquire) {
             return tokio::time::sleep(CANCEL_GRACE).await;
+        }
+    }
+}
+
+/// How an action that was asked for from outside is called.
+fn entry(caller: &Caller, action: &ActionRef, callable: &Callable, input: &Json) -> Result<Entry, Fault> {
+    let function = &callable.function;
+    if let Some(declared) = &callable.declared {
+        if action.export.is_some() {
+            let message = format!("{} has no exports; call it by its name alone", action.function);
+            return Err(Fault::not_found("ACTION_NOT_FOUND", message));
+        }
+        if let Some(permission) = &declared.spec.permission {
+            caller.holds(permission)?;
+        }
+        return declared.entry(input);
+    }
+    match function.def.kind {
+        FunctionKind::Code | FunctionKind::ToolBox => {
+            Ok(function.shape(action.export.as_deref())?.export.clone().map_or(Entry::Run, Entry::Export))
+        }
+        FunctionKind::App => {
+            let message = format!("{} is an app: call the functions that it declares by their names", function.name);
+            Err(Fault::not_found("ACTION_NOT_FOUND", message))
+        }
+        kind @ (FunctionKind::Generative | FunctionKind::Agentic | FunctionKind::Human | FunctionKind::Site) => {
+            Err(Fault::unavailable(&format!("running a function of kind {}", kind.as_str())))
         }
     }
 }

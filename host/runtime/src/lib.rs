@@ -18,6 +18,8 @@ mod invoke;
 pub use invoke::{InvokeFailed, InvokeOptions, Invoked};
 mod events;
 pub use events::{EventShown, EventsShown};
+mod application;
+pub use application::{Applied, DeploymentOptions, DeploymentShown};
 mod deploy;
 pub use deploy::{Deployed, Upload};
 mod functions;
@@ -80,6 +82,17 @@ impl Caller {
         Err(types::Fault::forbidden(format!(
             "{} may not {action} {resource}; it needs a key with the scope {resource}.{action}",
             self.identity.actor
+        )))
+    }
+
+    /// The same for a permission that somebody named.
+    pub(crate) fn holds(&self, permission: &types::Permission) -> Result<(), types::Fault> {
+        if self.identity.scopes.cover(&types::Scopes::new(vec![permission.clone()])) {
+            return Ok(());
+        }
+        Err(types::Fault::forbidden(format!(
+            "{} may not call this; it needs a key with the scope {}",
+            self.identity.actor, permission
         )))
     }
 }

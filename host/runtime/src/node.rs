@@ -50,6 +50,7 @@ pub(crate) struct NodeInner {
     pub(crate) leftovers: Leftovers,
     pub(crate) wakes: Arc<Wakes>,
     pub(crate) wake_table: WakeTable,
+    pub(crate) tried: crate::application::Tried,
     open: Mutex<LruCache<ObjectId, Slot>>,
     stopping: AtomicBool,
 }
@@ -111,6 +112,7 @@ impl Node {
             leftovers: Leftovers::open(config.data_dir.join("moved"))?,
             wakes: Arc::default(),
             wake_table,
+            tried: crate::application::Tried::default(),
             open: Mutex::new(LruCache::unbounded()),
             stopping: AtomicBool::new(false),
             epoch: LOCAL_EPOCH,

@@ -9,7 +9,7 @@ use types::{ActionShape, Fault, FunctionKind, Json};
 pub type Behaviour = Arc<dyn Fn(Job, Box<dyn Host>) -> BoxFuture<'static, Outcome> + Send + Sync>;
 
 /// A component is a file with the text `scripted:NAME …`; NAME says which closure it runs. What follows the name makes
-/// versions differ.
+/// versions differ. `scripted-app:NAME …` is an app: its closure finds in the job's entry what is asked of it.
 #[derive(Default, Clone)]
 pub struct ScriptedExecutor(Arc<Mutex<HashMap<String, Behaviour>>>);
 
@@ -29,7 +29,10 @@ impl ScriptedExecutor {
     fn find(&self, component: &ComponentFile) -> Result<Behaviour, Fault> {
         let refused = |why: &str| Fault::invalid("COMPONENT_INVALID", why);
         let text = std::fs::read_to_string(&component.path).map_err(|_| refused("not a scripted component"))?;
-        let name = text.strip_prefix("scripted:").and_then(|rest| rest.split_whitespace().next());
+        let name = text
+            .strip_prefix("scripted-app:")
+            .or_else(|| text.strip_prefix("scripted:"))
+            .and_then(|rest| rest.split_whitespace().next());
         let name = name.ok_or_else(|| refused("a scripted component begins with scripted:NAME"))?;
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         known.ok_or_else(|| refused("no closure of that name"))
@@ -39,6 +42,10 @@ impl ScriptedExecutor {
 impl Executor for ScriptedExecutor {
     fn prepare(&self, component: &ComponentFile) -> Result<Inspection, Fault> {
         self.find(component)?;
+        let is_app = std::fs::read_to_string(&component.path).is_ok_and(|text| text.starts_with("scripted-app:"));
+        if is_app {
+            return Ok(Inspection { kind: FunctionKind::App, actions: Vec::new(), imports: Vec::new() });
+        }
         let any = Json::parse("true").expect("true is JSON");
         let shape = ActionShape { export: None, description: None, input: any.clone(), output: any };
         Ok(Inspection { kind: FunctionKind::Code, actions: vec![shape], imports: Vec::new() })

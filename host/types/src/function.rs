@@ -60,6 +60,9 @@ pub struct FunctionDef {
     pub imports: Vec<String>,
     #[serde(default)]
     pub manifest: Manifest,
+    /// What an app answered to `describe` when it was deployed: a JSON object that `Described::parse` reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub described: Option<Json>,
 }
 
 /// What the author asks for beside the code. Unknown keys are refused, not ignored.

@@ -12,6 +12,7 @@ const LINKS: [(&str, &str); 15] = [
     ("actions", "/api/actions"),
     ("actionsLog", "/api/actions-log"),
     ("branches", "/api/branches"),
+    ("deployments", "/api/deployments"),
     ("events", "/api/events"),
     ("functions", "/api/functions"),
     ("health", "/health"),

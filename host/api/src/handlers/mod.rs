@@ -4,6 +4,7 @@ pub(crate) mod actions;
 pub(crate) mod actions_log;
 pub(crate) mod branches;
 pub(crate) mod checkout;
+pub(crate) mod deployments;
 pub(crate) mod events;
 pub(crate) mod events_stream;
 pub(crate) mod functions;

@@ -14,8 +14,17 @@ pub(crate) const DATA_BYTES_MAX: usize = 1 << 20;
 /// A thing's name.
 const NAME_BYTES_MAX: usize = 1024;
 /// Nouns that only the platform writes, and of which a search says nothing.
-pub(crate) const PLATFORM_NOUNS: [&str; 7] =
-    ["Noun", "Verb", "Function", "Relationship", "EventSubscription", "TimeSchedule", "WorkflowDefinition"];
+pub(crate) const PLATFORM_NOUNS: [&str; 9] = [
+    "Noun",
+    "Verb",
+    "Function",
+    "Relationship",
+    "EventSubscription",
+    "TimeSchedule",
+    "WorkflowDefinition",
+    "DeclaredFunction",
+    "AppDeployment",
+];
 
 /// Who writes, and where.
 pub(crate) struct Scene {

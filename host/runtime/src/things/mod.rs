@@ -26,10 +26,10 @@ mod uniques;
 mod verbs;
 pub(crate) use append::{Doing, Next, PLATFORM_NOUNS, Scene, copy};
 pub use nouns::NounShown;
-pub(crate) use nouns::{Nouns, thing_of};
+pub(crate) use nouns::{Nouns, check_noun, store_noun, thing_of};
 pub(crate) use read::content_of;
 pub use verbs::VerbShown;
-pub(crate) use verbs::Verbs;
+pub(crate) use verbs::{Verbs, store_verb};
 pub(crate) use view::archived_fault;
 
 mod relations;

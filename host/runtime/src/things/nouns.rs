@@ -8,7 +8,7 @@ use super::view::{View, line_of};
 use super::{Shown, fields_fault, name_fault};
 use crate::Caller;
 use crate::commit::lock;
-use crate::object::{Object, fault_of};
+use crate::object::{Inner, Object, fault_of};
 use lru::LruCache;
 use model::noun::{NounDef, Schema};
 use model::{Content, FieldError};
@@ -17,7 +17,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use store::{Deleted, Line, Reader, ThingList};
-use types::{Fault, Noun, ThingId, ThingKey, ThingRow};
+use types::{BranchName, Fault, Noun, ThingId, ThingKey, ThingRow};
 
 /// Nouns of one object, registered and not.
 const NOUNS_MAX: usize = 1_000;
@@ -211,36 +211,13 @@ impl Object {
     /// Registers a noun, or changes it, on a branch or on main. True: it was not registered before.
     pub async fn put_noun(&self, caller: &Caller, view: &View, def: NounDef) -> Result<(NounShown, bool), Fault> {
         caller.may("nouns", "update")?;
-        let noun = Noun::parse(&def.noun).map_err(|e| name_fault(&e))?;
-        check(&def)?;
+        check_noun(&def)?;
         let branch = view.writes_to()?;
-        let (caller, inner) = (caller.clone(), self.inner.clone());
-        let after = inner.clone();
+        let (caller, inner, after) = (caller.clone(), self.inner.clone(), self.inner.clone());
         let bytes = 4096 + def.schema.as_ref().map_or(0, |schema| schema.to_string().len());
         self.change_then(
             bytes,
-            move |turn| {
-                let line = line_of(turn, branch.as_ref())?;
-                let scene = Scene { caller, namespace: inner.namespace.clone(), branch, line };
-                refuse_shared_words(turn, &def)?;
-                let key = thing_of(&noun);
-                scene.refuse_outside_branch(turn, &key)?;
-                let before = turn.newest(&scene.line, &key).map_err(|e| fault_of(&e))?;
-                let created = before.as_ref().is_none_or(|row| row.deleted);
-                let data = serde_json::to_value(&def).map_err(|_| Fault::internal())?;
-                let things = turn.tally(&noun).map_err(|e| fault_of(&e))?.unwrap_or(0);
-                let warnings: Vec<String> = model::noun::shadowed(noun.as_str()).into_iter().collect();
-                if let Some(row) = before.as_ref().filter(|row| !row.deleted && row.data.to_value() == data) {
-                    return Ok((NounShown { def, version: Some(row.version), things, warnings }, false));
-                }
-                scene.index_uniques(turn, &noun, &def)?;
-                let doing = if created { Doing::new("create", "created") } else { Doing::new("update", "updated") };
-                let content = Content { name: None, data };
-                let next = Next { key: &key, before: before.as_ref(), content, deleted: false, noun: None };
-                let (row, _) = scene.append(turn, next, doing)?;
-                inner.nouns.changed();
-                Ok((NounShown { def, version: Some(row.version), things, warnings }, created))
-            },
+            move |turn| store_noun(turn, &inner, caller, branch, def),
             move |_| after.nouns.changed(),
         )
         .await
@@ -341,7 +318,8 @@ fn refuse_reserved(noun: &Noun) -> Result<(), Fault> {
     Ok(())
 }
 
-fn check(def: &NounDef) -> Result<(), Fault> {
+/// What can be said of a noun without looking at the others.
+pub(crate) fn check_noun(def: &NounDef) -> Result<(), Fault> {
     let mut errors = Vec::new();
     if model::noun::reserved(&def.noun) {
         let message = format!("{} is a word of the platform and cannot be a noun", def.noun);
@@ -361,6 +339,37 @@ fn check(def: &NounDef) -> Result<(), Fault> {
         errors.extend(found);
     }
     if errors.is_empty() { Ok(()) } else { Err(fields_fault(&errors)) }
+}
+
+/// Registers a noun that [`check_noun`] accepts or changes it, within a turn. True: it was not registered before.
+pub(crate) fn store_noun(
+    turn: &mut store::Turn<'_>,
+    inner: &Inner,
+    caller: Caller,
+    branch: Option<BranchName>,
+    def: NounDef,
+) -> Result<(NounShown, bool), Fault> {
+    let noun = Noun::parse(&def.noun).map_err(|e| name_fault(&e))?;
+    let line = line_of(turn, branch.as_ref())?;
+    let scene = Scene { caller, namespace: inner.namespace.clone(), branch, line };
+    refuse_shared_words(turn, &def)?;
+    let key = thing_of(&noun);
+    scene.refuse_outside_branch(turn, &key)?;
+    let before = turn.newest(&scene.line, &key).map_err(|e| fault_of(&e))?;
+    let created = before.as_ref().is_none_or(|row| row.deleted);
+    let data = serde_json::to_value(&def).map_err(|_| Fault::internal())?;
+    let things = turn.tally(&noun).map_err(|e| fault_of(&e))?.unwrap_or(0);
+    let warnings: Vec<String> = model::noun::shadowed(noun.as_str()).into_iter().collect();
+    if let Some(row) = before.as_ref().filter(|row| !row.deleted && row.data.to_value() == data) {
+        return Ok((NounShown { def, version: Some(row.version), things, warnings }, false));
+    }
+    scene.index_uniques(turn, &noun, &def)?;
+    let doing = if created { Doing::new("create", "created") } else { Doing::new("update", "updated") };
+    let content = Content { name: None, data };
+    let next = Next { key: &key, before: before.as_ref(), content, deleted: false, noun: None };
+    let (row, _) = scene.append(turn, next, doing)?;
+    inner.nouns.changed();
+    Ok((NounShown { def, version: Some(row.version), things, warnings }, created))
 }
 
 /// Two nouns must not be meant by one word (spec NOU-2).

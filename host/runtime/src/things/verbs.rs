@@ -5,7 +5,7 @@ use super::append::{Doing, Next, Scene};
 use super::fields_fault;
 use crate::Caller;
 use crate::commit::lock;
-use crate::object::{Object, fault_of};
+use crate::object::{Inner, Object, fault_of};
 use model::verb::{VerbForms, builtin, find, is_verb};
 use model::{Content, FieldError};
 use serde_json::Value;
@@ -105,47 +105,11 @@ impl Object {
     /// `conflict` for a built-in verb, and for a form that means another verb.
     pub async fn put_verb(&self, caller: &Caller, word: &str, given: &Value) -> Result<(VerbShown, bool), Fault> {
         caller.may("verbs", "update")?;
-        let is_form = |key: &String| FORMS.contains(&key.as_str());
-        if let Some(key) = given.as_object().and_then(|given| given.keys().find(|key| !is_form(key))) {
-            let key = &key[..key.floor_char_boundary(80)];
-            let message = format!("{key:?} is no form of a verb; accepted: {}", FORMS.join(", "));
-            return Err(fields_fault(&[FieldError::new(key, "unknown", message)]));
-        }
-        if !is_verb(word) {
-            let message = "a verb is a small letter followed by letters and digits, 64 at most, like ship";
-            return Err(fields_fault(&[FieldError::new("action", "verb", message)]));
-        }
-        let (caller, inner) = (caller.clone(), self.inner.clone());
-        let (word, given, after) = (word.to_owned(), given.clone(), inner.clone());
+        let (caller, inner, after) = (caller.clone(), self.inner.clone(), self.inner.clone());
+        let (word, given) = (word.to_owned(), given.clone());
         self.change_then(
             2048,
-            move |turn| {
-                let registered = read(turn)?;
-                let action = find(&word, &registered).map_or(word, |verb| verb.action.clone());
-                if builtin().iter().any(|verb| verb.action == action) {
-                    let message = format!("{action} is built in and cannot be changed");
-                    return Err(Fault::conflict("VERB_BUILTIN", message));
-                }
-                let forms = VerbForms::read(&action, &given).map_err(|errors| fields_fault(&errors))?;
-                refuse_shared_forms(&forms, &registered)?;
-                let id = ThingId::parse(&action).expect("a verb is an id");
-                let key = ThingKey::new(noun(), id);
-                let line = Line::main();
-                let before = turn.newest(&line, &key).map_err(|e| fault_of(&e))?;
-                let data = serde_json::to_value(&forms).map_err(|_| Fault::internal())?;
-                let created = before.as_ref().is_none_or(|row| row.deleted);
-                let shown = VerbShown { forms, is_builtin: false };
-                if before.as_ref().is_some_and(|row| !row.deleted && row.data.to_value() == data) {
-                    return Ok((shown, false));
-                }
-                let scene = Scene { caller, namespace: inner.namespace.clone(), branch: None, line };
-                let doing = if created { Doing::new("create", "created") } else { Doing::new("update", "updated") };
-                let content = Content { name: None, data };
-                let next = Next { key: &key, before: before.as_ref(), content, deleted: false, noun: None };
-                scene.append(turn, next, doing)?;
-                inner.verbs.changed();
-                Ok((shown, created))
-            },
+            move |turn| store_verb(turn, &inner, caller, &word, &given),
             move |_| after.verbs.changed(),
         )
         .await
@@ -169,6 +133,51 @@ impl Object {
         let registered = self.registered_verbs().await?;
         Ok(find(word, &registered).map_or_else(|| word.to_owned(), |verb| verb.event.clone()))
     }
+}
+
+/// Registers a verb or changes it, within a turn. True: it was not registered before.
+pub(crate) fn store_verb(
+    turn: &mut store::Turn<'_>,
+    inner: &Inner,
+    caller: Caller,
+    word: &str,
+    given: &Value,
+) -> Result<(VerbShown, bool), Fault> {
+    let is_form = |key: &String| FORMS.contains(&key.as_str());
+    if let Some(key) = given.as_object().and_then(|given| given.keys().find(|key| !is_form(key))) {
+        let key = &key[..key.floor_char_boundary(80)];
+        let message = format!("{key:?} is no form of a verb; accepted: {}", FORMS.join(", "));
+        return Err(fields_fault(&[FieldError::new(key, "unknown", message)]));
+    }
+    if !is_verb(word) {
+        let message = "a verb is a small letter followed by letters and digits, 64 at most, like ship";
+        return Err(fields_fault(&[FieldError::new("action", "verb", message)]));
+    }
+    let registered = read(turn)?;
+    let action = find(word, &registered).map_or_else(|| word.to_owned(), |verb| verb.action.clone());
+    if builtin().iter().any(|verb| verb.action == action) {
+        let message = format!("{action} is built in and cannot be changed");
+        return Err(Fault::conflict("VERB_BUILTIN", message));
+    }
+    let forms = VerbForms::read(&action, given).map_err(|errors| fields_fault(&errors))?;
+    refuse_shared_forms(&forms, &registered)?;
+    let id = ThingId::parse(&action).expect("a verb is an id");
+    let key = ThingKey::new(noun(), id);
+    let line = Line::main();
+    let before = turn.newest(&line, &key).map_err(|e| fault_of(&e))?;
+    let data = serde_json::to_value(&forms).map_err(|_| Fault::internal())?;
+    let created = before.as_ref().is_none_or(|row| row.deleted);
+    let shown = VerbShown { forms, is_builtin: false };
+    if before.as_ref().is_some_and(|row| !row.deleted && row.data.to_value() == data) {
+        return Ok((shown, false));
+    }
+    let scene = Scene { caller, namespace: inner.namespace.clone(), branch: None, line };
+    let doing = if created { Doing::new("create", "created") } else { Doing::new("update", "updated") };
+    let content = Content { name: None, data };
+    let next = Next { key: &key, before: before.as_ref(), content, deleted: false, noun: None };
+    scene.append(turn, next, doing)?;
+    inner.verbs.changed();
+    Ok((shown, created))
 }
 
 /// Two verbs must not be meant by one word (spec VRB-1).

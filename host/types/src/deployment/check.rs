@@ -69,19 +69,7 @@ impl Deployment {
     }
 
     fn check_sizes(&self, found: &mut Found) {
-        for (list, length) in [
-            ("functions", self.functions.len()),
-            ("subscriptions", self.subscriptions.len()),
-            ("schedules", self.schedules.len()),
-            ("workflows", self.workflows.len()),
-            ("nouns", self.nouns.len()),
-            ("verbs", self.verbs.len()),
-            ("objects", self.objects.len()),
-            ("migrations", self.migrations.len()),
-            ("classes", self.classes.len()),
-            ("vars", self.vars.len()),
-            ("requiredSecrets", self.required_secrets.len()),
-        ] {
+        for (list, length) in self.lists() {
             if length > Self::ITEMS_MAX {
                 found.add(list, format!("there are {length}; at most {} can be deployed", Self::ITEMS_MAX));
             }

@@ -70,6 +70,27 @@ pub struct Deployment {
 impl Deployment {
     /// Of each list: what one object can look through at each event or start.
     pub const ITEMS_MAX: usize = 1024;
+
+    /// Whether one of its lists is longer than anybody looks through.
+    pub fn is_too_long(&self) -> bool {
+        self.lists().iter().any(|(_, length)| *length > Self::ITEMS_MAX)
+    }
+
+    fn lists(&self) -> [(&'static str, usize); 11] {
+        [
+            ("functions", self.functions.len()),
+            ("subscriptions", self.subscriptions.len()),
+            ("schedules", self.schedules.len()),
+            ("workflows", self.workflows.len()),
+            ("nouns", self.nouns.len()),
+            ("verbs", self.verbs.len()),
+            ("objects", self.objects.len()),
+            ("migrations", self.migrations.len()),
+            ("classes", self.classes.len()),
+            ("vars", self.vars.len()),
+            ("requiredSecrets", self.required_secrets.len()),
+        ]
+    }
 }
 
 /// A function of the application, and what runs it.

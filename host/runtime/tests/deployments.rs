@@ -1,0 +1,310 @@
+//! Whole applications: what is checked, what is written, what is taken back.
+
+use org_ai_runtime::{ActionFilter, Applied, Caller, DeploymentOptions, InvokeOptions, Object};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use testkit::{ScriptedExecutor, TestNode, completed, failed};
+use types::deployment::{ChangeKind, Deployment};
+use types::exec::{Entry, HandlerKind};
+use types::{Durability, Fault, FaultKind, FunctionName, Json};
+
+/// A shop whose handlers are `welcome`, `tick`, `total` and `health`; the last fails while `sick` is set.
+struct Shop {
+    test: TestNode,
+    root: Object,
+    caller: Caller,
+    sick: Arc<AtomicBool>,
+    _dir: tempfile::TempDir,
+}
+
+const HANDLERS: [&str; 4] = ["welcome", "tick", "total", "health"];
+
+fn described() -> Value {
+    json!({
+        "abi": 1,
+        "on": [{ "event": "Customer.created", "handler": "welcome" }],
+        "every": [{ "schedule": "every weekday at 9am", "handler": "tick" }],
+        "functions": [{ "name": "total", "handler": "total", "input": { "type": "object" } }],
+    })
+}
+
+impl Shop {
+    async fn open() -> anyhow::Result<Self> {
+        let (executor, sick) = (ScriptedExecutor::new(), Arc::new(AtomicBool::new(false)));
+        executor.on("shop", {
+            let sick = sick.clone();
+            move |job, mut host| {
+                let sick = sick.load(Ordering::Acquire);
+                async move {
+                    match job.entry {
+                        Entry::Describe => {
+                            let asked = types::Call::TimerCancel { name: "x".into() };
+                            assert!(matches!(host.call(asked).await, types::Reply::Fault(_)), "no import is served");
+                            completed(&described())
+                        }
+                        Entry::Handle { name, .. } if !HANDLERS.contains(&name.as_str()) => {
+                            failed(Fault::not_found("UNKNOWN_HANDLER", format!("the app has no handler {name:?}")))
+                        }
+                        Entry::Handle { kind: HandlerKind::Function, name } if name == "health" && sick => {
+                            failed(Fault::new(FaultKind::Failed, "SICK", "the till is empty"))
+                        }
+                        Entry::Handle { kind, name } => {
+                            completed(&json!([kind.as_str(), name, job.input.to_value(), job.invocation.version]))
+                        }
+                        Entry::Run | Entry::Export(_) => failed(Fault::internal()),
+                    }
+                }
+            }
+        });
+        executor.on("mute", |_, _| async { completed(&json!({ "abi": 2 })) });
+        executor.on("echo", |job, _| async move { completed(&job.input.to_value()) });
+        let dir = tempfile::tempdir()?;
+        let test = TestNode::open(dir.path(), executor).await?;
+        let root = test.root().await?;
+        let caller = test.caller(&["*.*"])?;
+        Ok(Self { test, root, caller, sick, _dir: dir })
+    }
+
+    /// Uploads the app and says which version it became, as `run` of its function.
+    async fn upload(&self, text: &str) -> anyhow::Result<Value> {
+        let deployed = self.test.deploy(&self.root, "shop", &format!("scripted-app:shop {text}")).await?.function;
+        Ok(json!({ "name": "shop", "run": { "component": {
+            "version": deployed.version, "hash": deployed.def.hash.to_string() } } }))
+    }
+
+    async fn apply(&self, wanted: &Value) -> Result<Applied, Fault> {
+        self.apply_with(wanted, DeploymentOptions::default()).await
+    }
+
+    async fn apply_with(&self, wanted: &Value, options: DeploymentOptions) -> Result<Applied, Fault> {
+        let wanted: Deployment = serde_json::from_value(wanted.clone()).expect("tests write deployments right");
+        self.root.apply_deployment(&self.caller, wanted, options).await
+    }
+
+    async fn total(&self) -> anyhow::Result<Value> {
+        let done = self.test.invoke(&self.root, "total", &json!({ "n": 1 })).await?;
+        Ok(done.map_err(|failed| failed.fault)?.result.to_value())
+    }
+
+    /// What is in effect, by the newest version of the only application.
+    async fn current(&self) -> anyhow::Result<Option<Deployment>> {
+        let shown = self.root.deployments(&self.caller).await?;
+        Ok(shown.into_iter().find(|shown| shown.is_current).map(|shown| shown.deployment))
+    }
+}
+
+fn changes(applied: &Applied) -> Vec<(ChangeKind, &str)> {
+    applied.plan.changes.iter().map(|change| (change.change, change.name.as_str())).collect()
+}
+
+/// The paths of everything that was wrong.
+fn fields(fault: &Fault) -> Vec<String> {
+    let details = fault.details.as_ref().map(Json::to_value).unwrap_or_default();
+    let fields = details.as_array().into_iter().flatten();
+    fields.map(|told| told["field"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn what_an_app_describes_is_merged_applied_and_served() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let wanted = json!({ "name": "shop", "functions": [shop.upload("1").await?], "nouns": [{ "noun": "Receipt" }],
+        "verbs": [{ "action": "refund" }] });
+    let planned = shop.apply_with(&wanted, DeploymentOptions { dry_run: true, ..Default::default() }).await?;
+    let expected = [
+        (ChangeKind::Add, "shop"),
+        (ChangeKind::Add, "total"),
+        (ChangeKind::Add, "Customer.created:shop#welcome"),
+        (ChangeKind::Add, "shop#tick:weekday at 09:00"),
+        (ChangeKind::Add, "Receipt"),
+        (ChangeKind::Add, "refund"),
+    ];
+    assert_eq!(changes(&planned).len(), expected.len(), "{planned:?}");
+    assert_eq!(planned.version, None);
+    assert!(shop.current().await?.is_none(), "a plan changes nothing");
+
+    let applied = shop.apply(&wanted).await?;
+    assert_eq!(changes(&applied), changes(&planned));
+    assert_eq!(changes(&applied)[..3], expected[..3]);
+    assert_eq!(shop.total().await?, json!(["function", "total", { "n": 1 }, 1]));
+    let refused = shop.test.invoke(&shop.root, "total", &json!(1)).await?.unwrap_err();
+    assert_eq!(refused.fault.code, "INPUT_INVALID");
+    let options = InvokeOptions { durability: Durability::Do, ..InvokeOptions::default() };
+    let durably = shop.root.invoke(&shop.caller, &"total".parse()?, Json::from_value(&json!({})), options).await;
+    assert_eq!(durably.map_err(|failed| failed.fault)?.result.to_value()[1], "total");
+    assert!(shop.root.nouns(&shop.caller).await?.iter().any(|noun| noun.def.noun == "Receipt"));
+    assert!(shop.root.verb(&shop.caller, "refund").await.is_ok());
+
+    let again = shop.apply(&wanted).await?;
+    assert!(again.plan.is_empty(), "{again:?}");
+    assert_eq!((again.version, shop.root.deployments(&shop.caller).await?.len()), (applied.version, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_an_application_no_longer_says_goes_and_what_another_said_stays() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let function = shop.upload("1").await?;
+    let on = |name: &str| json!({ "name": name, "event": "Order.*", "handler": "shop#tick" });
+    let run = json!({ "name": "shop", "run": "deployed" });
+    shop.apply(&json!({ "name": "a", "functions": [run], "subscriptions": [on("one"), on("two")] })).await?;
+    shop.apply(&json!({ "name": "b", "functions": [function], "subscriptions": [on("three")] })).await?;
+    let applied = shop.apply(&json!({ "name": "a", "subscriptions": [on("two")] })).await?;
+    assert!(changes(&applied).contains(&(ChangeKind::Remove, "one")), "{applied:?}");
+    assert!(changes(&applied).contains(&(ChangeKind::Keep, "two")), "{applied:?}");
+    let events = shop.root.actions(&shop.caller, &ActionFilter { limit: 100, ..ActionFilter::default() }).await?.items;
+    let deleted: Vec<_> = events.iter().filter(|action| action.verb == "delete").map(|a| a.target.as_str()).collect();
+    assert!(deleted.contains(&"EventSubscription/one"), "{deleted:?}");
+    assert!(!deleted.contains(&"EventSubscription/three"), "{deleted:?}");
+    assert_eq!(shop.total().await?[1], "total", "b declares it still");
+    Ok(())
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_is_told_at_once_and_nothing_is_written() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    shop.test.deploy(&shop.root, "echo", "scripted:echo").await?;
+    let wanted = json!({
+        "functions": [shop.upload("1").await?, { "name": "gone", "run": "deployed" }],
+        "subscriptions": [
+            { "event": "Customer", "handler": "shop#welcome" },
+            { "event": "Order.created", "handler": "shop#onOrder", "filter": "data.amount >" },
+            { "event": "Order.created", "handler": "echo#x" },
+            { "event": "Order.created", "handler": "nobody" },
+        ],
+        "schedules": [{ "schedule": "whenever", "handler": "echo" }],
+        "workflows": [{ "name": "w", "run": { "steps": [
+            { "waitForEvent": { "name": "a", "event": "Order.paid", "filter": "nonsense nonsense" } },
+            { "do": { "name": "b", "action": "missing" } },
+        ] } }],
+        "nouns": [{ "noun": "Thing2", "doClass": "Nothing" }],
+        "requiredSecrets": ["STRIPE"],
+        "migrations": [{ "tag": "v1", "deleted": ["Old"] }],
+    });
+    let fault = shop.apply(&wanted).await.unwrap_err();
+    assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Invalid, "VALIDATION_FAILED"));
+    let fields = fields(&fault);
+    for field in [
+        "functions[1]",
+        "subscriptions[0].event",
+        "subscriptions[1].handler",
+        "subscriptions[1].filter",
+        "subscriptions[2].handler",
+        "subscriptions[3].handler",
+        "schedules[0].schedule",
+        "workflows[0].run.steps[0].waitForEvent.filter",
+        "workflows[0].run.steps[1].do.action",
+        "nouns[0]",
+        "requiredSecrets[0]",
+        "migrations[0].deleted",
+    ] {
+        assert!(fields.iter().any(|f| f == field), "{field} in {fields:?}: {}", fault.message);
+    }
+    assert!(fault.message.contains("shop#onOrder") && fault.message.contains("no handler \"onOrder\""), "{fault}");
+    assert!(shop.current().await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_refused_while_it_is_written_leaves_nothing_behind() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let wanted = json!({ "functions": [shop.upload("1").await?], "nouns": [{ "noun": "Receipt" }],
+        "verbs": [{ "action": "refund" }, { "action": "create" }] });
+    for dry_run in [true, false] {
+        let refused = shop.apply_with(&wanted, DeploymentOptions { dry_run, ..Default::default() }).await.unwrap_err();
+        assert_eq!(fields(&refused), ["verbs[1]"], "{refused}");
+        assert!(shop.root.nouns(&shop.caller).await?.is_empty());
+        assert!(shop.root.verb(&shop.caller, "refund").await.is_err());
+        assert!(shop.current().await?.is_none() && shop.total().await.is_err());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_two_deployments_at_once_one_is_told_to_look_again() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let (one, two) = (json!({ "vars": { "N": "1" } }), json!({ "vars": { "N": "2" } }));
+    let (first, second) = tokio::join!(shop.apply(&one), shop.apply(&two));
+    let refused = [first, second].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    assert_eq!(refused.iter().map(|fault| fault.code.as_str()).collect::<Vec<_>>(), ["DEPLOYMENT_CHANGED"]);
+    assert_eq!(shop.root.deployments(&shop.caller).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_failing_probe_brings_the_old_code_and_declarations_back() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let old = json!({ "name": "shop", "functions": [shop.upload("1").await?], "probe": { "handler": "shop#health" } });
+    shop.apply(&old).await?;
+    assert_eq!(shop.total().await?[3], 1);
+    let function = shop.upload("2").await?;
+    let second = function["run"]["component"]["version"].clone();
+    assert_eq!(shop.total().await?[3], second);
+    shop.sick.store(true, Ordering::Release);
+    let new = json!({ "name": "shop", "functions": [function], "probe": { "handler": "shop#health" },
+        "subscriptions": [{ "name": "late", "event": "*.*", "handler": "shop#tick" }] });
+    let fault = shop.apply(&new).await.unwrap_err();
+    assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Failed, "PROBE_FAILED"));
+    assert!(fault.message.contains("the till is empty") && fault.message.contains("shop#health"), "{fault}");
+    let now = shop.root.function(&shop.caller, &FunctionName::parse("shop")?, types::At::Head).await?;
+    let then = shop.root.function(&shop.caller, &FunctionName::parse("shop")?, types::At::Version(1)).await?;
+    assert_eq!(now.def, then.def, "the code is the old one again");
+    assert_eq!(shop.total().await?[3], now.version);
+    let current = shop.current().await?.expect("the old one is in effect");
+    assert!(current.subscriptions.iter().all(|s| s.name.as_deref() != Some("late")), "{current:?}");
+    // The same file once more changes nothing: it is what is in effect.
+    let again =
+        json!({ "name": "shop", "functions": [shop.upload("1").await?], "probe": { "handler": "shop#health" } });
+    assert!(shop.apply(&again).await?.plan.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_first_deployment_whose_probe_fails_leaves_nothing_in_effect() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    shop.sick.store(true, Ordering::Release);
+    let wanted = json!({ "functions": [shop.upload("1").await?], "probe": { "handler": "shop#health" } });
+    assert_eq!(shop.apply(&wanted).await.unwrap_err().code, "PROBE_FAILED");
+    assert!(shop.current().await?.is_none());
+    assert!(shop.total().await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_earlier_version_comes_back_by_its_number() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let first = shop.apply(&json!({ "functions": [shop.upload("1").await?] })).await?.version.expect("it is written");
+    let on = json!([{ "name": "s", "event": "*.*", "handler": "shop#tick" }]);
+    shop.apply(&json!({ "functions": [shop.upload("2").await?], "subscriptions": on })).await?;
+    let back = shop.root.roll_back_deployment(&shop.caller, first).await?;
+    assert!(changes(&back).contains(&(ChangeKind::Remove, "s")), "{back:?}");
+    let shown = shop.root.deployments(&shop.caller).await?;
+    assert_eq!(shown.iter().map(|shown| shown.is_current).collect::<Vec<_>>(), [true, false, false]);
+    assert_eq!(shown[0].version, back.version.expect("it is written"));
+    let head = shop.root.function(&shop.caller, &FunctionName::parse("shop")?, types::At::Head).await?;
+    let then = shop.root.function(&shop.caller, &FunctionName::parse("shop")?, types::At::Version(1)).await?;
+    assert_eq!(head.def, then.def);
+    assert_eq!(shop.root.roll_back_deployment(&shop.caller, 1).await.unwrap_err().code, "DEPLOYMENT_NOT_FOUND");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_app_that_cannot_say_what_it_is_is_not_deployed() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let error = shop.test.deploy(&shop.root, "mute", "scripted-app:mute").await.unwrap_err();
+    let fault = error.downcast_ref::<Fault>().expect("it is a fault");
+    assert_eq!(fault.code, "DESCRIBE_INVALID", "{fault}");
+    assert!(shop.root.functions(&shop.caller).await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn deployments_need_their_own_scopes() -> anyhow::Result<()> {
+    let mut shop = Shop::open().await?;
+    shop.caller = shop.test.caller(&["deployments.read"])?;
+    let wanted = json!({ "vars": { "REGION": "eu" } });
+    shop.apply_with(&wanted, DeploymentOptions { dry_run: true, ..Default::default() }).await?;
+    assert_eq!(shop.apply(&wanted).await.unwrap_err().kind, FaultKind::Forbidden);
+    assert_eq!(shop.root.roll_back_deployment(&shop.caller, 1).await.unwrap_err().kind, FaultKind::Forbidden);
+    Ok(())
+}

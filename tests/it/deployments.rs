@@ -1,0 +1,100 @@
+//! `org.ai deploy` of a whole application against the real server, with an app that runs in its sandbox.
+
+use crate::cli::User;
+use crate::components::{app, constant};
+use crate::server::Server;
+use serde_json::{Value, json};
+
+const DESCRIBED: &str =
+    r#"{"abi":1,"on":[{"event":"Customer.created","handler":"welcome"}],"functions":[{"name":"greeting"}]}"#;
+
+const FILE: &str = r#"name = "shop"
+main = "shop.wasm"
+[[every]]
+schedule = "every weekday at 9am"
+handler = "tick"
+[[functions]]
+name = "price"
+component = "price.wasm"
+[[on]]
+event = "Order.created"
+handler = "HANDLER"
+[probe]
+handler = "shop#health"
+"#;
+
+fn write(user: &User<'_>, handler: &str, broken: bool, price: &str) -> anyhow::Result<()> {
+    user.file("do.toml", FILE.replace("HANDLER", handler).as_bytes())?;
+    user.file("shop.wasm", &app(DESCRIBED, broken))?;
+    user.file("price.wasm", &constant(price))
+}
+
+/// What was not kept, as `(change, name)`.
+fn changed(document: &Value) -> Vec<(&str, &str)> {
+    let changes = document["changes"].as_array().map_or(&[][..], Vec::as_slice);
+    let changes = changes.iter().filter(|found| found["change"] != "keep");
+    changes.filter_map(|found| Some((found["change"].as_str()?, found["name"].as_str()?))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_is_planned_applied_once_and_taken_back_when_it_does_not_work() -> anyhow::Result<()> {
+    let server = Server::start()?;
+    let user = User::of(&server)?;
+    write(&user, "shop#onOrder", false, "1")?;
+    let planned = user.run(&["deploy", "--dry-run", "--json"])?.json();
+    let wanted = [
+        ("add", "price"),
+        ("add", "shop"),
+        ("add", "greeting"),
+        ("add", "Customer.created:shop#welcome"),
+        ("add", "Order.created:shop#onOrder"),
+        ("add", "shop#health"),
+    ];
+    for change in wanted {
+        assert!(changed(&planned).contains(&change), "{change:?} in {planned}");
+    }
+    assert_eq!(server.get("/api/functions").await?.body["data"], json!([]), "a plan changes nothing");
+
+    let applied = user.run(&["deploy", "--json"])?.json();
+    assert_eq!(changed(&applied), changed(&planned));
+    assert_eq!(user.run(&["functions", "invoke", "greeting"])?.ok(), "ok\n");
+    let again = user.run(&["deploy", "--json"])?.json();
+    assert_eq!((changed(&again), &again["version"]), (Vec::new(), &applied["version"]), "{again}");
+
+    // A handler that the app does not know.
+    write(&user, "shop#xOrder", false, "1")?;
+    let refused = user.run(&["deploy", "--json"])?;
+    let error = refused.error(10);
+    assert!(
+        error["message"].as_str().is_some_and(|m| m.contains("do.toml:11") && m.contains("shop#xOrder")),
+        "{error}"
+    );
+
+    // Its probe fails: the price that was there before is asked again.
+    write(&user, "shop#onOrder", true, "2")?;
+    let error = user.run(&["deploy", "--json"])?.error(9);
+    assert_eq!(error["code"], "PROBE_FAILED", "{error}");
+    assert!(error["message"].as_str().is_some_and(|m| m.contains("shop#health")), "{error}");
+    assert_eq!(user.run(&["functions", "invoke", "price"])?.ok(), "1\n");
+    assert_eq!(user.run(&["functions", "invoke", "greeting"])?.ok(), "ok\n");
+
+    // The file that is in effect changes nothing; the next one does, and its forerunner comes back by its number.
+    write(&user, "shop#onOrder", false, "1")?;
+    let kept = user.run(&["deploy", "--json"])?.json();
+    assert_eq!(changed(&kept), [], "{kept}");
+    write(&user, "shop#onOrder", false, "3")?;
+    user.run(&["deploy"])?.ok();
+    assert_eq!(user.run(&["functions", "invoke", "price"])?.ok(), "3\n");
+    let back = server.post("/api/deployments/rollback", &json!({ "version": kept["version"] })).await?.expect(200);
+    assert_eq!(changed(&back.body), [("change", "price")]);
+    assert_eq!(user.run(&["functions", "invoke", "price"])?.ok(), "1\n");
+
+    // All of it is there after a crash.
+    let server = server.crash_and_restart(&[])?;
+    let listed = server.get("/api/deployments").await?.expect(200).body["data"].clone();
+    assert_eq!((&listed[0]["version"], &listed[0]["current"]), (&back.body["version"], &json!(true)), "{listed}");
+    assert_eq!(server.invoke("greeting", &json!(null)).await?.expect(200).body["result"], "ok");
+    let shown = server.get(&format!("/api/deployments/{}", listed[0]["version"])).await?.expect(200);
+    assert_eq!(shown.body["deployment"]["name"], "shop");
+    Ok(())
+}
