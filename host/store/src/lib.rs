@@ -28,7 +28,7 @@ mod turn;
 pub use turn::{Suspended, Turn};
 mod read;
 pub use read::{
-    ActionFilter, Archived, Beyond, Comparison, Cuts, Deleted, Edge, EventFilter, Field, Invocation, InvocationFilter,
+    ActionFilter, Archived, Beyond, Comparison, Cuts, Deleted, Edge, EventFilter, Field, Invocation, InvocationFilter, InvocationStatus,
     Line, LogEntry, LogFilter, Origin, PAGE_MAX, Page, Reader, SCAN_MAX, Side, ThingFilter, ThingList, ThingPage,
     ThingSort, VersionHead,
 };

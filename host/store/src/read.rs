@@ -9,7 +9,7 @@ mod column;
 mod events;
 pub use events::EventFilter;
 mod invocations;
-pub use invocations::{Invocation, InvocationFilter};
+pub use invocations::{Invocation, InvocationFilter, InvocationStatus};
 mod logs;
 pub use logs::{LogEntry, LogFilter};
 mod branches;

@@ -78,6 +78,7 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
         Row::InvocationState(standing) => invocations::stand(connection, state, standing),
         Row::Step(step) => invocations::put_step(connection, step),
         Row::StepsCut { invocation, from } => invocations::cut_steps(connection, *invocation, *from),
+        Row::InvocationMoved { id, version } => invocations::move_to(connection, *id, *version),
     }
 }
 

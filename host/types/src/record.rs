@@ -75,6 +75,11 @@ pub enum Row {
         invocation: Id,
         from: u32,
     },
+    /// An unfinished invocation goes on with another version of its function, which its journal fits.
+    InvocationMoved {
+        id: Id,
+        version: u64,
+    },
 }
 
 /// What one archive takes over in one turn (spec LIF-3).
