@@ -16,7 +16,7 @@ fn root() -> PathBuf {
 }
 
 /// The guests that tests here call.
-const CALLED: [&str; 12] = [
+const CALLED: [&str; 13] = [
     "hello",
     "greet",
     "journal",
@@ -29,6 +29,7 @@ const CALLED: [&str; 12] = [
     "calc",
     "fetch",
     "counter",
+    "ledger",
 ];
 
 #[test]

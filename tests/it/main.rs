@@ -10,6 +10,7 @@ mod cli;
 mod cli_things;
 mod golden;
 mod guests;
+mod kills;
 mod outgoing;
 mod templates;
 mod things;

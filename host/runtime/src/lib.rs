@@ -47,9 +47,7 @@ mod blobs;
 mod commit;
 mod declared;
 mod durable;
-pub use durable::{
-    Diverges, InvocationShown, REPLAYED_MAX, STANDARD_RETRY, STEPS_SHOWN_MAX, UpgradeWanted, Upgraded,
-};
+pub use durable::{Diverges, InvocationShown, REPLAYED_MAX, STANDARD_RETRY, STEPS_SHOWN_MAX, UpgradeWanted, Upgraded};
 pub use store::{Invocation, InvocationFilter, InvocationStatus};
 mod guest;
 mod registry;

@@ -28,9 +28,9 @@ mod turn;
 pub use turn::{Suspended, Turn};
 mod read;
 pub use read::{
-    ActionFilter, Archived, Beyond, Comparison, Cuts, Deleted, Edge, EventFilter, Field, Invocation, InvocationFilter, InvocationStatus,
-    Line, LogEntry, LogFilter, Origin, PAGE_MAX, Page, Reader, SCAN_MAX, Side, ThingFilter, ThingList, ThingPage,
-    ThingSort, VersionHead,
+    ActionFilter, Archived, Beyond, Comparison, Cuts, Deleted, Edge, EventFilter, Field, Invocation, InvocationFilter,
+    InvocationStatus, Line, LogEntry, LogFilter, Origin, PAGE_MAX, Page, Reader, SCAN_MAX, Side, ThingFilter,
+    ThingList, ThingPage, ThingSort, VersionHead,
 };
 mod recover;
 pub use recover::{Recovered, Retained, recover};

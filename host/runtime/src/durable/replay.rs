@@ -28,7 +28,12 @@ pub(super) enum Fit {
 ///
 /// # Errors
 /// What keeps the host from running anything just now.
-pub(super) async fn replay(executor: &dyn Executor, job: Job, journal: Journal, accepted_at: Timestamp) -> Result<Fit, Fault> {
+pub(super) async fn replay(
+    executor: &dyn Executor,
+    job: Job,
+    journal: Journal,
+    accepted_at: Timestamp,
+) -> Result<Fit, Fault> {
     let (tell, told) = oneshot::channel();
     let inner = Arc::new(Replay {
         journal: Mutex::new(journal),

@@ -4,7 +4,7 @@ use crate::Caller;
 use crate::object::Object;
 use std::collections::VecDeque;
 use store::{Invocation, InvocationFilter, LogEntry, LogFilter, Page};
-use types::{ActionRow, Fault, Id, StepRow};
+use types::{ActionRow, Fault, Id, StepRow, Timestamp};
 
 /// The scope that reading invocations needs; their steps hold what things and functions answered.
 const RESOURCE: &str = "invocations";
@@ -22,6 +22,8 @@ const LINES_SHOWN_MAX: u32 = 200;
 /// One invocation as far as it is shown.
 #[derive(Clone, Debug)]
 pub struct InvocationShown {
+    /// When it was looked at, by the node's clock.
+    pub at: Timestamp,
     pub invocation: Invocation,
     /// Its row in the log of actions: how it ended.
     pub action: Option<ActionRow>,
@@ -63,7 +65,8 @@ impl Object {
     pub async fn invocation(&self, caller: &Caller, id: Id, from: u32) -> Result<InvocationShown, Fault> {
         caller.may(RESOURCE, "read")?;
         let with_logs = caller.may("logs", "read").is_ok();
-        let found = self.read(move |store| show(store, id, from, STEPS_SHOWN_MAX, with_logs)).await?;
+        let at = self.node.now();
+        let found = self.read(move |store| show(store, id, (from, STEPS_SHOWN_MAX), with_logs, at)).await?;
         let mut shown = found.ok_or_else(|| {
             let message = format!("there is no durable invocation with the id {id}; only what runs as `do` is one");
             Fault::not_found("INVOCATION_NOT_FOUND", message)
@@ -85,7 +88,9 @@ impl Object {
                 cut.push(above);
                 continue;
             }
-            let shown = self.read(move |store| show(store, id, 0, CHILD_STEPS_SHOWN_MAX, with_logs)).await?;
+            let now = root.at;
+            let look = move |store: &mut store::Store| show(store, id, (0, CHILD_STEPS_SHOWN_MAX), with_logs, now);
+            let shown = self.read(look).await?;
             let Some(shown) = shown else { continue };
             room -= 1;
             let place = places.entry(above.clone()).or_default();
@@ -122,9 +127,9 @@ fn at<'a>(root: &'a mut InvocationShown, path: &[usize]) -> Option<&'a mut Invoc
 fn show(
     store: &store::Reader,
     id: Id,
-    from: u32,
-    steps_max: u32,
+    (from, steps_max): (u32, u32),
     with_logs: bool,
+    at: Timestamp,
 ) -> Result<Option<InvocationShown>, store::Error> {
     let Some(invocation) = store.invocation(id)? else { return Ok(None) };
     let mut steps = store.steps(id, from, steps_max + 1)?;
@@ -132,6 +137,7 @@ fn show(
     let filter = LogFilter { target: None, action: Some(id), after: 0, limit: LINES_SHOWN_MAX };
     let logs = if with_logs { Some(store.logs(&filter)?.items) } else { None };
     Ok(Some(InvocationShown {
+        at,
         action: store.action(id)?,
         has_more_logs: logs.as_ref().is_some_and(|lines| lines.len() == LINES_SHOWN_MAX as usize),
         invocation,
