@@ -16,7 +16,7 @@ fn root() -> PathBuf {
 }
 
 /// The guests that tests here call.
-const CALLED: [&str; 15] = [
+const CALLED: [&str; 16] = [
     "hello",
     "greet",
     "journal",
@@ -32,6 +32,7 @@ const CALLED: [&str; 15] = [
     "onboarding",
     "steps",
     "sleeper",
+    "ledger",
 ];
 
 #[test]

@@ -11,6 +11,7 @@ mod cli_things;
 mod deployments;
 mod golden;
 mod guests;
+mod kills;
 mod outgoing;
 mod templates;
 mod things;

@@ -1,8 +1,8 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
 use crate::handlers::{
-    actions, actions_log, branches, checkout, deployments, events, events_stream, functions, index, keys, lifecycle,
-    logs, merge, nouns, objects, schedules, secrets, self_, status, things, undo, verbs,
+    actions, actions_log, branches, checkout, deployments, events, events_stream, functions, index, invocations, keys,
+    lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, things, undo, verbs,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -23,6 +23,7 @@ use utoipa::{Modify, OpenApi};
         actions_log::list, actions_log::show, actions_log::cancel,
         functions::list, functions::deploy, functions::show, functions::versions, functions::rollback,
         functions::remove, logs::read,
+        invocations::list, invocations::show, invocations::upgrade,
         keys::list, keys::create, keys::revoke,
         deployments::list, deployments::show, deployments::apply, deployments::rollback,
         secrets::list, secrets::store, secrets::remove,

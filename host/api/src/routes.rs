@@ -2,8 +2,8 @@
 
 use crate::app::Shared;
 use crate::handlers::{
-    actions, actions_log, branches, checkout, deployments, events, events_stream, functions, index, keys, lifecycle,
-    logs, merge, nouns, objects, schedules, secrets, self_, status, things, undo, verbs,
+    actions, actions_log, branches, checkout, deployments, events, events_stream, functions, index, invocations, keys,
+    lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, things, undo, verbs,
 };
 use crate::problem::Problem;
 use axum::Router;
@@ -44,10 +44,13 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/functions/{name}", put(functions::deploy).get(functions::show).delete(functions::remove))
         .route("/api/functions/{name}/versions", get(functions::versions))
         .route("/api/functions/{name}/rollback", post(functions::rollback))
+        .route("/api/functions/{name}/upgrade", post(invocations::upgrade))
         .route("/api/functions/{name}/logs", get(logs::read))
         .route("/api/deployments", get(deployments::list).post(deployments::apply))
         .route("/api/deployments/rollback", post(deployments::rollback))
         .route("/api/deployments/{version}", get(deployments::show))
+        .route("/api/invocations", get(invocations::list))
+        .route("/api/invocations/{id}", get(invocations::show))
         .route("/api/keys", get(keys::list).post(keys::create))
         .route("/api/keys/{id}", delete(keys::revoke))
         .route("/api/secrets", get(secrets::list))

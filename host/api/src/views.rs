@@ -1,5 +1,7 @@
 //! Rows as callers see them. Field names are the API's contract; `GET /api/openapi.json` shows them.
 
+pub(crate) mod invocations;
+
 use crate::app::Scope;
 use crate::problem::Problem;
 use axum::response::{IntoResponse, Response};

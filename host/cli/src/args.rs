@@ -101,6 +101,9 @@ pub(crate) enum Command {
     /// Durable objects
     #[command(subcommand)]
     Objects(commands::objects::Command),
+    /// What runs durably, and what it did in time
+    #[command(subcommand)]
+    Invocations(commands::invocations::Command),
     /// The log of what was done
     #[command(subcommand)]
     Actions(commands::actions::Command),

@@ -89,6 +89,18 @@ impl Journal {
         self.placed.is_empty() && self.opened.values().all(Option::is_none)
     }
 
+    /// The first recorded call that was not asked for: its ordinal, and the call as a person reads it.
+    pub fn unasked(&self) -> Option<(u32, &str)> {
+        let opened = self.opened.values().flatten();
+        let first = self.placed.iter().chain(opened).min_by_key(|step| step.ordinal)?;
+        Some((first.ordinal, &first.call))
+    }
+
+    /// How many steps there are: the ordinal that a further one gets.
+    pub fn length(&self) -> u32 {
+        self.fresh
+    }
+
     /// Takes the place of a call that is not whole yet.
     ///
     /// # Errors

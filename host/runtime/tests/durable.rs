@@ -4,5 +4,6 @@ mod durable {
     mod basics;
     mod crash;
     mod scene;
+    mod upgrade;
     mod waits;
 }

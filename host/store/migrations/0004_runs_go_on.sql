@@ -1,5 +1,6 @@
 -- Durable invocations (spec 6.4). Exception from append-only: where one stands (attempt, interrupted, standing, until,
--- wait…, output) moves on; body (the accepted invocation, postcard) never changes. Times as everywhere.
+-- wait…, output) and the version it is pinned to move on; body (the accepted invocation, postcard) never changes.
+-- Times as everywhere.
 CREATE TABLE invocations (
   number      INTEGER PRIMARY KEY,
   id          BLOB NOT NULL UNIQUE,

@@ -11,7 +11,7 @@ pub use deliveries::{FailedDelivery, FailedFilter};
 mod events;
 pub use events::EventFilter;
 mod invocations;
-pub use invocations::{Invocation, InvocationFilter};
+pub use invocations::{Invocation, InvocationFilter, InvocationStatus};
 mod logs;
 pub use logs::{LogEntry, LogFilter};
 mod branches;

@@ -86,6 +86,7 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
         }
         Row::FailedDelivery(failed) => deliveries::put_failed(connection, failed),
         Row::DeliverySettled { subscription, sequence } => deliveries::settle(connection, subscription, *sequence),
+        Row::InvocationMoved { id, version } => invocations::move_to(connection, *id, *version),
     }
 }
 

@@ -92,6 +92,11 @@ pub enum Row {
         subscription: String,
         sequence: u64,
     },
+    /// An unfinished invocation goes on with another version of its function, which its journal fits.
+    InvocationMoved {
+        id: Id,
+        version: u64,
+    },
 }
 
 /// A delivery of an event to a subscription, whose last attempt failed (spec ON-5). There is one of each subscription and

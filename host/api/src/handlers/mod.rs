@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod events_stream;
 pub(crate) mod functions;
 pub(crate) mod index;
+pub(crate) mod invocations;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;
 pub(crate) mod logs;

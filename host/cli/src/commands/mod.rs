@@ -12,6 +12,7 @@ pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod events;
 pub(crate) mod functions;
+pub(crate) mod invocations;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;
 pub(crate) mod login;
@@ -49,6 +50,7 @@ pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result
         args::Command::Keys(command) => keys::run(command, context).await,
         args::Command::Secrets(command) => secrets::run(command, context).await,
         args::Command::Objects(command) => objects::run(command, context).await,
+        args::Command::Invocations(command) => invocations::run(command, context).await,
         args::Command::Actions(command) => actions::run(command, context).await,
         args::Command::Whoami(command) => whoami::run(command, context).await,
         args::Command::Login(command) => login::run(command, context).await,

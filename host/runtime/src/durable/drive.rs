@@ -272,8 +272,7 @@ impl Object {
             let ready = bus::with_attempt(ready, run);
             let function = ready.function.clone();
             let limits = function.manifest.limits.apply(self.node.inner.config.limits);
-            let seed =
-                *blake3::Hasher::new_derive_key("org.ai durable run").update(&run.row.seed).finalize().as_bytes();
+            let seed = seed_of(&run.row);
             let job = self.job(running, ready, Limits { wall: WALL, ..limits }, seed, run.attempt).await?;
             let host = Box::new(GuestHost::new(self.clone(), running.clone()));
             let output = self.node.inner.executor.run(job, host).await.result?;
@@ -504,6 +503,11 @@ impl DurableRun {
             tokio::time::sleep(left).await;
         }
     }
+}
+
+/// What all randomness of each of its runs comes from.
+pub(super) fn seed_of(row: &InvocationRow) -> [u8; 32] {
+    *blake3::Hasher::new_derive_key("org.ai durable run").update(&row.seed).finalize().as_bytes()
 }
 
 /// Spec DUR-7: capped, with up to a quarter more; what somebody outside asked for counts when it is longer.

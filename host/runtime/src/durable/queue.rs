@@ -56,6 +56,19 @@ impl Durable {
         is_free
     }
 
+    /// Keeps one that does not run from running, until it is [left](Self::leave). False: it runs.
+    pub(super) fn hold(&self, id: Id) -> bool {
+        let mut state = lock(&self.state);
+        if !state.active.insert(id) {
+            return false;
+        }
+        if state.queued.remove(&id) {
+            state.ready.retain(|invocation| invocation.row.id != id);
+            state.again.insert(id);
+        }
+        true
+    }
+
     /// The run is put away. Whether it became ready again meanwhile.
     pub(super) fn leave(&self, id: Id) -> bool {
         let mut state = lock(&self.state);

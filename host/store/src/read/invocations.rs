@@ -1,6 +1,6 @@
 //! Durable invocations: what is ready, what is due, what waits, and what each has done so far.
 
-use super::{Page, Reader, column, limited, page};
+use super::{Page, Reader, SCAN_MAX, column, limited};
 use crate::Error;
 use crate::error::unreadable;
 use crate::rows::{Blob, int};
@@ -21,6 +21,9 @@ pub struct InvocationFilter {
     pub trigger: Option<&'static str>,
     /// Of the subscription, the schedule, the timer or the workflow.
     pub name: Option<String>,
+    /// Of this function.
+    pub function: Option<String>,
+    pub status: Option<InvocationStatus>,
     /// Only those that are not done, or only those that are.
     pub done: Option<bool>,
     /// Only those before this number: where the last page said to go on.
@@ -29,8 +32,89 @@ pub struct InvocationFilter {
     pub limit: u32,
 }
 
+/// Where an invocation stands, in a word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InvocationStatus {
+    /// Accepted, and no attempt began; or ready to go on, with no place to run in yet.
+    Pending,
+    Running,
+    /// For the time, an event, another invocation.
+    Waiting,
+    /// Between two attempts.
+    Retrying,
+    Paused,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl InvocationStatus {
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Running,
+        Self::Waiting,
+        Self::Retrying,
+        Self::Paused,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Retrying => "retrying",
+            Self::Paused => "paused",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+
+    /// Of one that is as its state says; how it failed is in its action's row.
+    pub fn of(state: &InvocationState, was_cancelled: bool) -> Self {
+        match &state.at {
+            Standing::Ready => Self::Pending,
+            Standing::Running => Self::Running,
+            Standing::Delayed { .. } if state.attempt > 1 => Self::Retrying,
+            Standing::Delayed { .. } => Self::Pending,
+            Standing::Waiting { .. } => Self::Waiting,
+            Standing::Paused => Self::Paused,
+            Standing::Done { output: Some(_) } => Self::Completed,
+            Standing::Done { output: None } if was_cancelled => Self::Cancelled,
+            Standing::Done { output: None } => Self::Failed,
+        }
+    }
+
+    /// The same as a condition on the row `i`.
+    fn condition(self) -> &'static str {
+        match self {
+            Self::Pending => "(standing = 'ready' OR (standing = 'delayed' AND attempt = 1))",
+            Self::Running => "standing = 'running'",
+            Self::Waiting => "standing = 'waiting'",
+            Self::Retrying => "standing = 'delayed' AND attempt > 1",
+            Self::Paused => "standing = 'paused'",
+            Self::Completed => "standing = 'done' AND output IS NOT NULL",
+            Self::Failed => {
+                "standing = 'done' AND output IS NULL
+                 AND (SELECT status FROM actions a WHERE a.id = i.id) IS NOT 'cancelled'"
+            }
+            Self::Cancelled => {
+                "standing = 'done' AND output IS NULL
+                 AND (SELECT status FROM actions a WHERE a.id = i.id) IS 'cancelled'"
+            }
+        }
+    }
+}
+
 const COLUMNS: &str = "id, body, input, attempt, interrupted, standing, until, waitStep, waitChild, waitNoun, \
-                       waitVerb, waitFilter, output";
+                       waitVerb, waitFilter, output, version";
 const STEPS: &str = "invocation, ordinal, attempt, name, stepId, fingerprint, call, reply, child, startedAt, endedAt";
 
 /// Of the delivery `name`: it is to be tried for the first time, and nothing keeps it from that but its turn. What is
@@ -155,17 +239,43 @@ impl Reader {
         self.state.awaits_events
     }
 
-    /// Newest first.
+    /// Newest first. One look is bounded in rows, so a page may be short, or empty, and not be the last.
     pub fn invocations(&self, filter: &InvocationFilter) -> Result<Page<Invocation, u64>, Error> {
         let limit = limited(filter.limit);
         let before = filter.before.map_or(i64::MAX, |n| i64::try_from(n).unwrap_or(i64::MAX));
+        let status = filter.status.map_or("1", InvocationStatus::condition);
+        // The inner query makes the bound on the work, the outer one stops as soon as it has enough.
         let sql = format!(
-            "SELECT {COLUMNS} FROM invocations WHERE number < ?1 AND (?2 IS NULL OR trigger = ?2)
-               AND (?3 IS NULL OR name = ?3) AND (?4 IS NULL OR (standing = 'done') = ?4)
-             ORDER BY number DESC LIMIT ?5"
+            "SELECT {COLUMNS} FROM (SELECT * FROM invocations WHERE number < ?1 ORDER BY number DESC LIMIT ?2) i
+             WHERE (?3 IS NULL OR trigger = ?3) AND (?4 IS NULL OR name = ?4) AND (?5 IS NULL OR function = ?5)
+               AND (?6 IS NULL OR (standing = 'done') = ?6) AND {status}
+             ORDER BY number DESC LIMIT ?7"
         );
-        let values: [&dyn ToSql; 5] = [&before, &filter.trigger, &filter.name, &filter.done, &(limit + 1)];
-        Ok(page(self.list(&sql, &values, read)?, limit, |i| i.row.number))
+        let values: [&dyn ToSql; 7] =
+            [&before, &SCAN_MAX, &filter.trigger, &filter.name, &filter.function, &filter.done, &limit];
+        let items = self.list(&sql, &values, read)?;
+        let next = if items.len() == limit as usize {
+            items.last().map(|i| i.row.number).filter(|number| *number > 1)
+        } else {
+            let sql = "SELECT number FROM invocations WHERE number < ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2";
+            self.first(sql, &[&before, &(SCAN_MAX - 1)], |row| column::number(row, 0))?.filter(|number| *number > 1)
+        };
+        Ok(Page { items, next })
+    }
+
+    /// Of a function, those that are not done and pinned to another version than this: their ids, in the order of
+    /// acceptance, behind the number `after`. It looks at a bounded number of rows: `next` is behind what number to go
+    /// on, None at the end.
+    pub fn pinned_elsewhere(&self, function: &str, version: u64, after: u64) -> Result<Page<(u64, Id), u64>, Error> {
+        let end = after.saturating_add(u64::from(SCAN_MAX));
+        let items = self.list(
+            "SELECT number, id FROM invocations WHERE number > ?1 AND number <= ?2 AND function = ?3
+               AND standing <> 'done' AND version <> ?4 ORDER BY number",
+            &[&int(after), &int(end), &function, &int(version)],
+            |row| Ok((column::number(row, 0)?, column::id(row, 1)?)),
+        )?;
+        let last = self.next_invocation()? - 1;
+        Ok(Page { items, next: (end < last).then_some(end) })
     }
 
     /// The steps of an invocation in their order, from `from` on.
@@ -217,7 +327,7 @@ fn read(row: &Row<'_>) -> Result<Invocation, Error> {
         _ => return Err(unreadable("standing")),
     };
     Ok(Invocation {
-        row: InvocationRow { input: column::json(row, 2, "input")?, ..body },
+        row: InvocationRow { input: column::json(row, 2, "input")?, version: column::number(row, 13)?, ..body },
         state: InvocationState { id, attempt: row.get(3)?, interrupted: row.get(4)?, at },
     })
 }

@@ -99,6 +99,11 @@ pub(crate) fn stand(connection: &Connection, state: &mut State, s: &InvocationSt
     }
 }
 
+/// The version in its column is the one it is pinned to; that of the body is the one it was accepted with.
+pub(crate) fn move_to(connection: &Connection, id: Id, version: u64) -> Result<(), Error> {
+    run(connection, "UPDATE invocations SET version = ?2 WHERE id = ?1", params![Blob::of(id), int(version)])
+}
+
 pub(crate) fn put_step(connection: &Connection, s: &StepRow) -> Result<(), Error> {
     let reply = s.reply.as_ref().map(postcard::to_stdvec).transpose();
     let reply = reply.map_err(|e| Error::Io(std::io::Error::other(e.to_string())))?;

@@ -14,6 +14,7 @@ pub(crate) mod logs;
 pub(crate) mod new;
 pub(crate) mod rollback;
 pub(crate) mod show;
+pub(crate) mod upgrade;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -25,6 +26,7 @@ pub(crate) enum Command {
     Invoke(invoke::Command),
     Logs(logs::Command),
     Rollback(rollback::Command),
+    Upgrade(upgrade::Command),
     Delete(delete::Command),
 }
 
@@ -38,6 +40,7 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
         Command::Invoke(command) => invoke::run(command, context).await,
         Command::Logs(command) => logs::run(command, context).await,
         Command::Rollback(command) => rollback::run(command, context).await,
+        Command::Upgrade(command) => upgrade::run(command, context).await,
         Command::Delete(command) => delete::run(command, context).await,
     }
 }
