@@ -68,6 +68,9 @@ fn plan<'a>(loaded: &'a Loaded, job: &Job) -> Result<Plan<'a>, Fault> {
         Wanted::Handle { .. } | Wanted::Describe => {
             return Err(Fault::invalid("KIND_MISMATCH", "a tool box has functions, not handlers"));
         }
+        Wanted::Steps { .. } => {
+            return Err(Fault::invalid("KIND_MISMATCH", "the steps of a workflow are no component's"));
+        }
     };
     let tool = match export {
         Some(export) => tools.iter().find(|tool| tool.name == *export),

@@ -46,6 +46,10 @@ pub use session::Session;
 mod blobs;
 mod commit;
 mod declared;
+mod workflow;
+pub use workflow::{
+    HistoryEntry, RunShown, RunStatus, RunWanted, RunsPage, RunsWanted, StepShown, StepStatus, WorkflowShown,
+};
 mod durable;
 pub use durable::STANDARD_RETRY;
 mod guest;

@@ -30,7 +30,7 @@ mod read;
 pub use read::{
     ActionFilter, Archived, Beyond, Comparison, Cuts, Deleted, Edge, EventFilter, Field, Invocation, InvocationFilter,
     Line, LogEntry, LogFilter, Origin, PAGE_MAX, Page, Reader, SCAN_MAX, Side, ThingFilter, ThingList, ThingPage,
-    ThingSort, VersionHead,
+    ThingSort, VersionHead, WorkflowRun, WorkflowRunFilter,
 };
 mod recover;
 pub use recover::{Recovered, Retained, recover};

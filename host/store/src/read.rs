@@ -22,6 +22,8 @@ mod relations;
 pub use relations::{Edge, Side};
 mod things;
 pub use things::Deleted;
+mod workflows;
+pub use workflows::{WorkflowRun, WorkflowRunFilter};
 
 use crate::Error;
 use crate::error::unreadable;

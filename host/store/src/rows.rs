@@ -3,6 +3,7 @@
 mod archive;
 mod invocations;
 mod things;
+mod workflows;
 pub(crate) use things::branch_key;
 
 use crate::Error;
@@ -78,6 +79,7 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
         Row::InvocationState(standing) => invocations::stand(connection, state, standing),
         Row::Step(step) => invocations::put_step(connection, step),
         Row::StepsCut { invocation, from } => invocations::cut_steps(connection, *invocation, *from),
+        Row::WorkflowRun(run) => workflows::put(connection, run),
     }
 }
 

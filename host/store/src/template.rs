@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_things_have_branches.sql"),
     include_str!("../migrations/0003_history_can_be_archived.sql"),
     include_str!("../migrations/0004_runs_go_on.sql"),
+    include_str!("../migrations/0007_workflows_run.sql"),
 ];
 
 pub(crate) const SCHEMA: u32 = MIGRATIONS.len() as u32;

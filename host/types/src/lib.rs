@@ -34,6 +34,8 @@ mod call;
 pub use call::{Call, CallOptions, HttpReply, Reply, Retry, ThingRef};
 mod invocation;
 pub use invocation::{Awaited, InvocationRow, InvocationState, Standing, StepRow, Trigger};
+mod workflow;
+pub use workflow::{Asked, BranchOf, WorkflowRunRow};
 mod record;
 pub use record::{
     ActionRow, ActionStatus, ArchivedRow, Born, BranchRow, Durability, EventRow, KeyRow, LogRow, LogStream, MergeRow,

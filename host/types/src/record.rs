@@ -2,7 +2,7 @@
 
 use crate::{
     BranchName, Fault, Hash, Id, InvocationRow, InvocationState, Json, Namespace, Noun, ObjectId, Scopes, StepRow,
-    ThingId, ThingKey, Timestamp,
+    ThingId, ThingKey, Timestamp, WorkflowRunRow,
 };
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +75,8 @@ pub enum Row {
         invocation: Id,
         from: u32,
     },
+    /// Inserted, or what was asked of it moved on.
+    WorkflowRun(Box<WorkflowRunRow>),
 }
 
 /// What one archive takes over in one turn (spec LIF-3).

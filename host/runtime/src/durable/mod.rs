@@ -11,9 +11,10 @@
 //! - over: its last writes, its events, its action's status and its result, in one record.
 
 mod accept;
-pub(crate) use accept::Accepting;
+pub(crate) use accept::{Accepting, Asker};
 mod begin;
 mod cancel;
+pub(crate) use cancel::give_up;
 mod drive;
 pub(crate) use drive::DurableRun;
 mod queue;

@@ -107,7 +107,7 @@ impl Durable {
     }
 
     /// Told when it is over.
-    pub(super) fn wait_for(&self, id: Id) -> oneshot::Receiver<Ended> {
+    pub(crate) fn wait_for(&self, id: Id) -> oneshot::Receiver<Ended> {
         let (tell, told) = oneshot::channel();
         let mut state = lock(&self.state);
         let waiting = state.waiting.entry(id).or_default();

@@ -148,14 +148,18 @@ impl Reader {
     }
 }
 
-/// Of `i`: nothing of its serial word is unfinished before it, and no handler of its event that comes before it is
+/// Of `i`: nothing of its serial word is unfinished before it (of the runs of a workflow: fewer than may be under way at
+/// once), and no handler of its event that comes before it is
 /// still to be tried for the first time.
 const MAY_RUN: &str = "(i.serial IS NULL OR NOT EXISTS (SELECT 1 FROM invocations s WHERE s.serial = i.serial
-               AND s.standing <> 'done' AND s.number < i.number))
+               AND s.standing <> 'done' AND s.number < i.number)
+               OR coalesce((SELECT w.width FROM workflowRuns w WHERE w.id = i.id), 1) > (SELECT count(*) FROM
+                 (SELECT 1 FROM invocations s WHERE s.serial = i.serial AND s.standing <> 'done'
+                  AND s.number < i.number LIMIT 10000)))
              AND (i.sequence IS NULL OR NOT EXISTS (SELECT 1 FROM invocations e WHERE e.sequence = i.sequence
                AND e.place < i.place AND e.standing IN ('ready', 'running') AND e.attempt = 1 AND e.standing <> 'done'))";
 
-fn read(row: &Row<'_>) -> Result<Invocation, Error> {
+pub(super) fn read(row: &Row<'_>) -> Result<Invocation, Error> {
     let id = column::id(row, 0)?;
     let body: Vec<u8> = row.get(1)?;
     let body: InvocationRow = postcard::from_bytes(&body).map_err(|_| unreadable("invocation"))?;
