@@ -99,6 +99,7 @@ fn called(wanted: &Wanted) -> &'static str {
         Wanted::Export(_) => "functions",
         Wanted::Handle { .. } => "handlers",
         Wanted::Describe => "a `describe`",
+        Wanted::Steps { .. } => "the steps of a workflow",
     }
 }
 

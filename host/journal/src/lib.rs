@@ -121,15 +121,23 @@ impl Journal {
     /// A divergence, or a limit.
     pub fn next(&mut self, call: &Call) -> Result<(u32, Next), Fault> {
         if let Some(id) = call::step_id(call) {
-            let recorded = self.named.remove(id);
-            let ordinal = match &recorded {
-                Some(step) => step.ordinal,
-                None => self.take_fresh()?,
-            };
-            return Ok((ordinal, self.judge(ordinal, recorded, call)?));
+            return self.next_named(id, call);
         }
         let ordinal = self.open()?;
         Ok((ordinal, self.whole(ordinal, call)?))
+    }
+
+    /// The same of a call that is known by a name of its own, whatever it is and whenever it is made.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn next_named(&mut self, id: &str, call: &Call) -> Result<(u32, Next), Fault> {
+        let recorded = self.named.remove(id);
+        let ordinal = match &recorded {
+            Some(step) => step.ordinal,
+            None => self.take_fresh()?,
+        };
+        Ok((ordinal, self.judge(ordinal, recorded, call)?))
     }
 
     /// What to do about a call whose place was taken by [`open`](Self::open).

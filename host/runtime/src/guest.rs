@@ -22,7 +22,8 @@ const EVENT_BYTES_MAX: usize = 64 << 10;
 /// The longest a `send` may be put off while delays live in memory.
 const SEND_DELAY_MAX: Duration = Duration::from_secs(3600);
 /// Nouns whose events only the platform makes (spec BUS-1), in lower case.
-const PLATFORM_NOUNS: [&str; 7] = ["action", "function", "schedule", "audit", "object", "key", "secret"];
+const PLATFORM_NOUNS: [&str; 10] =
+    ["action", "function", "schedule", "audit", "object", "key", "secret", "workflow", "step", "run"];
 
 pub(crate) struct GuestHost {
     pub(crate) object: Object,

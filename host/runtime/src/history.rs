@@ -119,20 +119,25 @@ impl Object {
     /// Asks a running action to end: it is told, and after a grace it is stopped.
     pub async fn cancel(&self, caller: &Caller, id: Id) -> Result<ActionRow, Fault> {
         caller.may("actions", "update")?;
-        let running: Option<Arc<Running>> = lock(&self.inner.running).get(&id).cloned();
-        if let Some(running) = running {
-            running.cancelled.store(true, Ordering::Release);
-            running.stop.notify_waiters();
-            return Ok(running.row());
-        }
-        if let Some(cancelled) = self.cancel_waiting(id).await? {
-            return Ok(cancelled);
+        if let Some(told) = self.end_action(id).await? {
+            return Ok(told);
         }
         let row = self.action(caller, id).await?;
         Err(Fault::conflict(
             "ACTION_SETTLED",
             format!("the action is {} already; only a pending or running one can be cancelled", row.status.as_str()),
         ))
+    }
+
+    /// Tells a running action to end, or ends one that waits. None: there is none, or it is over.
+    pub(crate) async fn end_action(&self, id: Id) -> Result<Option<ActionRow>, Fault> {
+        let running: Option<Arc<Running>> = lock(&self.inner.running).get(&id).cloned();
+        if let Some(running) = running {
+            running.cancelled.store(true, Ordering::Release);
+            running.stop.notify_waiters();
+            return Ok(Some(running.row()));
+        }
+        self.cancel_waiting(id).await
     }
 
     /// Runs a failed action once more, as a new one whose parent is the failed one: what ended stays ended (spec ACT-3).
@@ -148,6 +153,11 @@ impl Object {
         }
         if row.status != ActionStatus::Failed {
             return refuse(format!("the action is {}; only a failed one can be retried", row.status.as_str()));
+        }
+        if let Some(workflow) = row.target.strip_prefix("WorkflowDefinition/").filter(|_| row.verb == "invoke") {
+            return refuse(format!(
+                "it is a run of the workflow {workflow}; resume it with: org.ai workflows resume {id}"
+            ));
         }
         if row.durability == Durability::Do && row.verb == "invoke" && row.attempts > 0 {
             let function = row.target.strip_prefix("Function/").and_then(|name| types::FunctionName::parse(name).ok());

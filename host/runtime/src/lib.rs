@@ -53,6 +53,10 @@ pub use bus::{FailedWanted, Replayed, SubscriptionShown};
 mod blobs;
 mod commit;
 mod declared;
+mod workflow;
+pub use workflow::{
+    HistoryEntry, RunShown, RunStatus, RunWanted, RunsPage, RunsWanted, StepShown, StepStatus, WorkflowShown,
+};
 mod durable;
 pub use durable::{Diverges, InvocationShown, REPLAYED_MAX, STANDARD_RETRY, STEPS_SHOWN_MAX, UpgradeWanted, Upgraded};
 pub use store::{Invocation, InvocationFilter, InvocationStatus};

@@ -40,7 +40,8 @@ mod read;
 pub use read::{
     ActionFilter, Archived, Beyond, Comparison, Cuts, Deleted, Edge, EventFilter, FailedDelivery, FailedFilter, Field,
     Invocation, InvocationFilter, InvocationStatus, Line, LogEntry, LogFilter, Origin, PAGE_MAX, Page, Reader,
-    SCAN_MAX, Scheduled, Side, ThingFilter, ThingList, ThingPage, ThingSort, VersionHead,
+    SCAN_MAX, Scheduled, Side, ThingFilter, ThingList, ThingPage, ThingSort, VersionHead, WorkflowRun,
+    WorkflowRunFilter,
 };
 mod wakes;
 pub use wakes::WakeTable;

@@ -26,6 +26,8 @@ mod schedules;
 pub use schedules::Scheduled;
 mod things;
 pub use things::Deleted;
+mod workflows;
+pub use workflows::{WorkflowRun, WorkflowRunFilter};
 
 use crate::Error;
 use crate::error::unreadable;

@@ -5,6 +5,7 @@ mod deliveries;
 mod invocations;
 mod schedules;
 mod things;
+mod workflows;
 pub(crate) use things::branch_key;
 
 use crate::Error;
@@ -87,6 +88,7 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
         Row::FailedDelivery(failed) => deliveries::put_failed(connection, failed),
         Row::DeliverySettled { subscription, sequence } => deliveries::settle(connection, subscription, *sequence),
         Row::InvocationMoved { id, version } => invocations::move_to(connection, *id, *version),
+        Row::WorkflowRun(run) => workflows::put(connection, run),
     }
 }
 

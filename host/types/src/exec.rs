@@ -1,6 +1,8 @@
 //! The seam between who keeps objects alive (`runtime`) and who runs components (`engine`, or a script in `testkit`).
 
-use crate::{ActionShape, Call, Fault, FunctionKind, Hash, Id, Json, Limits, LogStream, Manifest, Reply, Timestamp};
+use crate::{
+    ActionShape, BranchOf, Call, Fault, FunctionKind, Hash, Id, Json, Limits, LogStream, Manifest, Reply, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -98,6 +100,8 @@ pub enum Entry {
     Handle { kind: HandlerKind, name: String },
     /// `describe()` of world `app`; the input is not looked at. Every import is refused.
     Describe,
+    /// The declared steps of a workflow, or of one branch of it: no component is called, the host goes through them.
+    Steps { workflow: String, branch: Option<BranchOf> },
 }
 
 /// What an app's handler is called for (spec WSM-2).

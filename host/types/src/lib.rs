@@ -36,6 +36,8 @@ mod invocation;
 pub use invocation::{Awaited, InvocationRow, InvocationState, Standing, StepRow, Trigger};
 mod schedule;
 pub use schedule::{LastTick, ScheduleState, TickOutcome};
+mod workflow;
+pub use workflow::{Asked, BranchOf, WorkflowRunRow};
 mod record;
 pub use record::{
     ActionRow, ActionStatus, ArchivedRow, Born, BranchRow, Durability, EventRow, FailedDeliveryRow, FailedStanding,

@@ -2,7 +2,7 @@
 
 use crate::{
     BranchName, Fault, Hash, Id, InvocationRow, InvocationState, Json, Namespace, Noun, ObjectId, ScheduleState,
-    Scopes, StepRow, ThingId, ThingKey, Timestamp,
+    Scopes, StepRow, ThingId, ThingKey, Timestamp, WorkflowRunRow,
 };
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +97,8 @@ pub enum Row {
         id: Id,
         version: u64,
     },
+    /// Inserted, or what was asked of it moved on.
+    WorkflowRun(Box<WorkflowRunRow>),
 }
 
 /// A delivery of an event to a subscription, whose last attempt failed (spec ON-5). There is one of each subscription and

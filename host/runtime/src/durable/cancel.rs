@@ -5,11 +5,12 @@ use super::rows::target_of;
 use crate::commit::write_event;
 use crate::object::{Object, fault_of};
 use crate::running::event_of;
+use crate::workflow::RunOf;
 use store::{Invocation, Turn};
 use types::{ActionRow, ActionStatus, Fault, Id, InvocationState, Row, Standing, Timestamp};
 
 /// Writes that an invocation is over without a result. It does not run.
-pub(super) fn give_up(turn: &mut Turn<'_>, invocation: &Invocation, at: Timestamp) -> Result<ActionRow, store::Error> {
+pub(crate) fn give_up(turn: &mut Turn<'_>, invocation: &Invocation, at: Timestamp) -> Result<ActionRow, store::Error> {
     let id = invocation.row.id;
     let mut action = match turn.action(id)? {
         Some(action) => action,
@@ -24,7 +25,13 @@ pub(super) fn give_up(turn: &mut Turn<'_>, invocation: &Invocation, at: Timestam
     if let Some(delivery) = crate::bus::given_up(&invocation.row) {
         turn.write(delivery)?;
     }
-    write_event(turn, event_of(&target_of(&invocation.row), "cancelled", "{}".to_owned()), id, at)?;
+    let event = match RunOf::read(&invocation.row) {
+        Some(of) => of.ended("cancelled", serde_json::json!({})),
+        None => Some(event_of(&target_of(&invocation.row), "cancelled", "{}".to_owned())),
+    };
+    if let Some(event) = event {
+        write_event(turn, event, id, at)?;
+    }
     super::let_parents_go_on(turn, id)?;
     Ok(action)
 }

@@ -9,6 +9,7 @@ use crate::guest::GuestHost;
 use crate::invoke::{Ready, cancelled};
 use crate::object::{Object, fault_of};
 use crate::running::{Chain, Running, TurnWrites, event_of};
+use crate::workflow::RunOf;
 use crate::{Caller, bus};
 use journal::Journal;
 use std::collections::BTreeSet;
@@ -38,6 +39,8 @@ pub(crate) struct DurableRun {
     /// Events that were handed to it: no wait finds one twice.
     pub(super) events: Mutex<BTreeSet<u64>>,
     stop: Mutex<Option<oneshot::Sender<Stopped>>>,
+    /// The run of a workflow that it is, or is a branch of.
+    pub(crate) of: Option<RunOf>,
 }
 
 /// Why a run is not driven on, although its guest has not ended.
@@ -69,6 +72,7 @@ impl DurableRun {
             waited_ms: AtomicU64::new(0),
             events: Mutex::default(),
             stop: Mutex::new(Some(stop)),
+            of: RunOf::read(&row),
             row,
         };
         (run, stopped)
@@ -96,7 +100,7 @@ impl DurableRun {
         !lock(&self.journal).is_replayed()
     }
 
-    pub(super) fn state(&self, at: Standing) -> InvocationState {
+    pub(crate) fn state(&self, at: Standing) -> InvocationState {
         let interrupted = self.interrupted.load(Ordering::Acquire);
         InvocationState { id: self.row.id, attempt: self.attempt, interrupted, at }
     }
@@ -112,7 +116,7 @@ impl DurableRun {
         self.end(Stopped::Fault(fault)).await
     }
 
-    pub(super) async fn parked(&self) -> ! {
+    pub(crate) async fn parked(&self) -> ! {
         self.end(Stopped::Parked).await
     }
 
@@ -260,11 +264,16 @@ impl Object {
             return How::Failed(Fault::new(FaultKind::Conflict, "POISON", message));
         }
         let is_late = |at: Timestamp| at <= self.node.now();
-        if run.row.deadline.is_some_and(is_late) {
+        let is_declared = matches!(run.row.entry, types::exec::Entry::Steps { .. });
+        // A declared workflow takes back what it did first.
+        if !is_declared && run.row.deadline.is_some_and(is_late) {
             return How::Failed(deadline_passed());
         }
         let timeout = Duration::from_millis(run.row.timeout_ms);
         let executed = async {
+            if is_declared {
+                return crate::workflow::go_through(GuestHost::new(self.clone(), running.clone()), run).await;
+            }
             let ready = match ready {
                 Some(ready) => ready,
                 None => self.ready_again(&run.row).await?,
@@ -365,9 +374,12 @@ impl Object {
         let over = Standing::Done { output: Some(output.clone()) };
         rows.push(Row::InvocationState(InvocationState { at: over, ..state }));
         rows.extend(bus::after_success(&run.row, run.attempt));
-        let mut told = vec![event_of(&running.target, "invoked", "{}".to_owned())];
+        let mut told = Vec::from_iter(run.of.is_none().then(|| event_of(&running.target, "invoked", "{}".to_owned())));
         told.extend(events);
-        told.push(event_of(&running.target, "completed", format!("{{\"durationUs\":{duration_us}}}")));
+        match &run.of {
+            Some(of) => told.extend(of.ended("completed", serde_json::json!({ "durationUs": duration_us }))),
+            None => told.push(event_of(&running.target, "completed", format!("{{\"durationUs\":{duration_us}}}"))),
+        }
         let ends = Some(run.row.id).filter(|_| run.row.parent.is_some());
         let note = Note { action: Some(action), cause: None, events: told, logs, accepts, rows, ends };
         match open {
@@ -397,11 +409,18 @@ impl Object {
             ..Told::default()
         };
         let action = rows::action(&run.row, rows::attempts(state), status, told);
-        let error = Json::of(&serde_json::json!({ "error": { "code": fault.code, "message": fault.message } }));
-        let events = vec![
-            event_of(&running.target, "invoked", "{}".to_owned()),
-            event_of(&running.target, verb, error.to_string()),
-        ];
+        let error = serde_json::json!({ "error": { "code": fault.code, "message": fault.message } });
+        let events = match &run.of {
+            Some(of) => Vec::from_iter(of.ended(verb, error)),
+            None => vec![
+                event_of(&running.target, "invoked", "{}".to_owned()),
+                event_of(&running.target, verb, error.to_string()),
+            ],
+        };
+        let accepts = match &run.of {
+            Some(of) if status == ActionStatus::Failed => Vec::from_iter(self.on_failure(of, run, fault).await),
+            _ => Vec::new(),
+        };
         let over = InvocationState { at: Standing::Done { output: None }, ..state.clone() };
         let delivery = match fault.kind {
             FaultKind::Cancelled => bus::given_up(&run.row),
@@ -409,7 +428,7 @@ impl Object {
         };
         let rows = [Row::InvocationState(over)].into_iter().chain(delivery).collect();
         let ends = Some(run.row.id).filter(|_| run.row.parent.is_some());
-        self.commit_note(Note { action: Some(action), logs, rows, events, ends, ..Note::default() }).await
+        self.commit_note(Note { action: Some(action), logs, rows, events, accepts, ends, ..Note::default() }).await
     }
 
     /// When the next attempt begins; None: there is none.

@@ -15,6 +15,7 @@ mod accept;
 pub(crate) use accept::{Accepting, Asker};
 mod begin;
 mod cancel;
+pub(crate) use cancel::give_up;
 mod drive;
 pub(crate) use drive::DurableRun;
 mod queue;

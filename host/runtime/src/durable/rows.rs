@@ -1,6 +1,8 @@
 //! The row of an action that is a durable invocation.
 
+use crate::declared::Kind;
 use crate::running::kept;
+use crate::workflow::RunOf;
 use std::time::Duration;
 use types::exec::Entry;
 use types::{ActionRow, ActionStatus, Durability, Fault, InvocationRow, InvocationState, Json, Timestamp};
@@ -15,6 +17,9 @@ pub(super) struct Told<'a> {
 }
 
 pub(super) fn target_of(row: &InvocationRow) -> String {
+    if let Some(run) = RunOf::read(row) {
+        return format!("{}/{}", Kind::Workflow.noun(), run.workflow);
+    }
     format!("{}/{}", crate::functions::NOUN, row.function)
 }
 
@@ -27,7 +32,7 @@ pub(super) fn action(row: &InvocationRow, attempts: u32, status: ActionStatus, t
     let export = match &row.entry {
         Entry::Export(export) => Some(export.as_str()),
         Entry::Handle { name, .. } => Some(name.as_str()),
-        Entry::Run | Entry::Describe => None,
+        Entry::Run | Entry::Describe | Entry::Steps { .. } => None,
     };
     let completed_at = match status {
         ActionStatus::Pending | ActionStatus::Running | ActionStatus::Retrying => None,

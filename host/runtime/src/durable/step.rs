@@ -5,6 +5,7 @@ use crate::commit::{Note, lock};
 use crate::guest::{GuestHost, end_turn, reply_of};
 use crate::object::Object;
 use crate::running::Running;
+use crate::workflow::Label;
 use journal::Next;
 use std::sync::Arc;
 use types::exec::{Begun, BoxFuture, Steps};
@@ -20,6 +21,10 @@ pub(super) struct Made {
     pub(super) child: Option<Id>,
     /// Whether the journal has a row of it.
     pub(super) is_written: bool,
+    /// What a declared step is called; a guest's own name stands in its call.
+    pub(super) step_id: Option<String>,
+    /// Whether it is made also when the run of a workflow is to pause or to end.
+    pub(super) always: bool,
 }
 
 impl DurableRun {
@@ -31,6 +36,7 @@ impl DurableRun {
         ended_at: Option<Timestamp>,
     ) -> StepRow {
         let step_id = match call {
+            _ if made.step_id.is_some() => made.step_id.clone(),
             Call::Send { options, .. }
             | Call::Try { options, .. }
             | Call::Do { options, .. }
@@ -75,7 +81,15 @@ fn is_outside(call: &Call) -> bool {
 impl GuestHost {
     /// One call of a durable run.
     pub(crate) async fn step(&mut self, run: &Arc<DurableRun>, call: Call) -> Reply {
-        let judged = lock(&run.journal).next(&call);
+        self.step_as(run, call, None).await
+    }
+
+    /// The same; a label says which declared step of a workflow it is.
+    pub(crate) async fn step_as(&mut self, run: &Arc<DurableRun>, call: Call, label: Option<&Label>) -> Reply {
+        let judged = match label {
+            Some(label) => lock(&run.journal).next_named(&label.name, &call),
+            None => lock(&run.journal).next(&call),
+        };
         let (ordinal, next) = match judged {
             Ok(judged) => judged,
             Err(fault) => run.stop(fault).await,
@@ -87,7 +101,33 @@ impl GuestHost {
                 return reply;
             }
         };
-        let reply = reply_of(self.perform(run, &mut made, &call).await);
+        made.step_id = label.map(|label| label.name.clone());
+        made.always = label.is_some_and(|label| label.always);
+        if let Some(of) = &run.of {
+            // What was begun is waited for: it may have happened.
+            let asks = !made.always && made.child.is_none();
+            if asks && let Err(fault) = self.boundary(run, of, label.is_some()).await {
+                return Reply::Fault(fault);
+            }
+            if !made.is_written
+                && let Err(fault) = self.tell_step(of, label, &call, None)
+            {
+                return Reply::Fault(fault);
+            }
+        }
+        let performed = match (label, &call) {
+            (Some(Label { branch: Some(number), .. }), Call::Start { data, .. }) => {
+                self.begin_branch(run, &mut made, &call, *number, data.clone())
+            }
+            _ => self.perform(run, &mut made, &call).await,
+        };
+        let reply = reply_of(performed);
+        let reply = label.map_or_else(|| reply.clone(), |label| label.settle(reply.clone()));
+        if let Some(of) = &run.of
+            && let Err(fault) = self.tell_step(of, label, &call, Some(&reply))
+        {
+            run.stop(fault).await;
+        }
         self.record(run, &made, &call, reply).await
     }
 
@@ -95,13 +135,16 @@ impl GuestHost {
     fn made(&self, run: &DurableRun, ordinal: u32, next: Next) -> Result<Made, (Reply, Timestamp)> {
         match next {
             Next::Answered { reply, at } => Err((reply, at)),
-            Next::Unanswered { started_at, child } => Ok(Made { ordinal, started_at, child, is_written: true }),
+            Next::Unanswered { started_at, child } => {
+                Ok(Made { ordinal, started_at, child, is_written: true, step_id: None, always: false })
+            }
             Next::New { cut } => {
                 if cut {
                     let cut = Row::StepsCut { invocation: run.row.id, from: ordinal };
                     lock(&self.running.turn).rows.push(cut);
                 }
-                Ok(Made { ordinal, started_at: self.object.node.now(), child: None, is_written: false })
+                let started_at = self.object.node.now();
+                Ok(Made { ordinal, started_at, child: None, is_written: false, step_id: None, always: false })
             }
         }
     }
@@ -196,7 +239,7 @@ impl Steps for DurableSteps {
                 Next::Unanswered { started_at, child: _ } => (started_at, false),
                 Next::New { cut } => (object.node.now(), cut),
             };
-            let made = Made { ordinal, started_at, child: None, is_written: false };
+            let made = Made { ordinal, started_at, child: None, is_written: false, step_id: None, always: false };
             {
                 let mut turn = lock(&running.turn);
                 if cut {

@@ -10,16 +10,19 @@ use super::step::Made;
 use crate::bus::noun_of;
 use crate::commit::lock;
 use crate::guest::{GuestHost, end_turn, parse_action, room_in};
-use crate::invoke::InvokeOptions;
+use crate::invoke::{InvokeOptions, may_invoke};
 use crate::object::{Object, fault_of};
+use crate::workflow::{OWN_EVENT_KEPT, OWN_NOUN, RunOf, is_own_event};
 use model::filter::Filter;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{EventFilter, Reader, Turn};
+use types::deployment::Handler;
+use types::exec::HandlerKind;
 use types::{
-    ActionRef, Awaited, Call, CallOptions, EventRow, Fault, FaultKind, Id, InvocationState, Json, Reply, Row, Standing,
-    Timestamp, Trigger,
+    ActionRef, At, Awaited, Call, CallOptions, EventRow, Fault, FaultKind, Id, InvocationState, Json, Reply, Row,
+    Standing, Timestamp, Trigger,
 };
 
 /// The longest wait for an event (spec WFL-2), and what is meant when nobody says.
@@ -57,7 +60,8 @@ pub(crate) fn let_parents_go_on(turn: &mut Turn<'_>, child: Id) -> Result<(), st
 impl GuestHost {
     /// What a guest asks for of invocations that outlive it. Of a durable run its steps come by here.
     pub(crate) async fn answer_begun(&mut self, call: Call) -> Result<Reply, Fault> {
-        let mut made = Made { ordinal: 0, started_at: self.object.node.now(), child: None, is_written: false };
+        let started_at = self.object.node.now();
+        let mut made = Made { ordinal: 0, started_at, child: None, is_written: false, step_id: None, always: false };
         match &call {
             Call::Do { action, data, options } => {
                 let child = self.begin_child(&mut made, &call, action, data.clone(), options, None).await?;
@@ -100,9 +104,17 @@ impl GuestHost {
         run: Option<&Arc<DurableRun>>,
     ) -> Result<Id, Fault> {
         self.only_here(options)?;
-        let action: ActionRef = parse_action(action)?;
         self.deeper()?;
-        let ready = self.object.ready(&self.running.caller, &action, data).await?;
+        let caller = &self.running.caller;
+        let ready = match made.step_id.is_some().then(|| action.parse::<Handler>()) {
+            // A declared step may call an app's handler.
+            Some(Ok(handler @ Handler::App { .. })) => {
+                let function = handler.function().clone();
+                may_invoke(caller, &ActionRef { function, export: None, at: At::Head })?;
+                self.object.ready_handler(&handler, HandlerKind::Function, data).await?
+            }
+            _ => self.object.ready(caller, &parse_action(action)?, data).await?,
+        };
         let asker = Asker {
             trigger: Trigger::Step { ordinal: made.ordinal },
             parent: Some(self.running.id),
@@ -133,6 +145,26 @@ impl GuestHost {
             made.is_written = true;
         }
         Ok(id)
+    }
+
+    /// Has a branch of a parallel step begin when the turn commits: an invocation of its own, so that it waits, sleeps
+    /// and goes on for itself.
+    pub(super) fn begin_branch(
+        &mut self,
+        run: &Arc<DurableRun>,
+        made: &mut Made,
+        call: &Call,
+        number: u32,
+        scope: Json,
+    ) -> Result<Reply, Fault> {
+        self.deeper()?;
+        let (row, run_row) = crate::workflow::branch(run, self.object.node.now(), made.ordinal, call, number, scope)?;
+        made.child = Some(row.id);
+        let mut turn = lock(&self.running.turn);
+        room_in(&turn)?;
+        turn.accepts.push(Accepting { row: Arc::new(row), until: None });
+        turn.rows.push(Row::WorkflowRun(Box::new(run_row)));
+        Ok(Reply::Text(made.child.map(|id| id.to_string()).unwrap_or_default()))
     }
 
     /// One that this run began, by what it was told.
@@ -214,7 +246,9 @@ impl GuestHost {
         timeout_ms: Option<u64>,
         waiting: Waiting<'_>,
     ) -> Result<Reply, Fault> {
-        let wanted = Wanted::parse(event, filter, &self.running.input)?;
+        let wanted =
+            Wanted::parse(event, filter, &self.running.input, waiting.as_ref().and_then(|(run, ..)| run.of.as_ref()))?;
+        let wanted = waiting.iter().fold(wanted, |wanted, (_, made, _)| wanted.since(made.started_at));
         let timeout = timeout_ms.map_or(EVENT_WAIT, Duration::from_millis).min(EVENT_WAIT_MAX);
         let object = self.object.clone();
         let Some((run, made, call)) = waiting else {
@@ -259,15 +293,28 @@ impl GuestHost {
     ) -> Result<(), Fault> {
         end_turn(&self.object, &self.running).await?;
         let step = (!made.is_written).then(|| Row::Step(run.step_row(made, call, None, None)));
+        // A run of a workflow is over at its deadline wherever it stands.
+        let until = match (until, run.of.as_ref().and(run.row.deadline)) {
+            (Some(until), Some(deadline)) => Some(until.min(deadline)),
+            (until, deadline) => until.or(deadline),
+        };
         let state = run.state(Standing::Waiting { on, until });
+        let (of, always) = (run.of.clone(), made.always);
         let parked = self
             .object
             .change(512, move |turn| {
                 if is_there(turn)? {
                     return Ok(false);
                 }
-                let rows = step.into_iter().chain([Row::InvocationState(state)]);
-                rows.into_iter().try_for_each(|row| turn.write(row)).map_err(|e| fault_of(&e))?;
+                if let Some(step) = step {
+                    turn.write(step).map_err(|e| fault_of(&e))?;
+                }
+                let at = match of {
+                    Some(of) if !always => of.stands(turn, state.at)?,
+                    _ => state.at,
+                };
+                let state = InvocationState { at, ..state };
+                turn.write(Row::InvocationState(state)).map_err(|e| fault_of(&e))?;
                 Ok(true)
             })
             .await?;
@@ -363,34 +410,78 @@ impl Object {
 /// An event that is waited for.
 #[derive(Clone)]
 struct Wanted {
+    /// As it was written: what an event that is sent to a run is called.
+    event: String,
     noun: String,
     verb: String,
-    filter: Option<Filter>,
+    filter: Option<String>,
+    condition: Option<Filter>,
+    /// The run of a workflow that waits: it is sent events that are its own.
+    of: Option<RunOf>,
+    since: Timestamp,
     /// Of the run that waits: its filter may compare with it (spec WFL-6).
     input: Json,
 }
 
 impl Wanted {
-    fn parse(event: &str, filter: Option<&str>, input: &Json) -> Result<Self, Fault> {
+    fn parse(event: &str, filter: Option<&str>, input: &Json, of: Option<&RunOf>) -> Result<Self, Fault> {
         let parts = event.split_once('.').filter(|(n, v)| !n.is_empty() && !v.is_empty() && event.len() <= 256);
+        // Nothing but what is sent to the run itself has a name of one word.
+        let parts = parts.or_else(|| of.filter(|_| is_own_event(event)).map(|_| (OWN_NOUN, event)));
         let (noun, verb) = parts.ok_or_else(|| {
             let message = format!("{event:?} is no event; write Noun.event, like Order.shipped or Order.*");
             Fault::invalid("EVENT_INVALID", message)
         })?;
-        let filter = filter.map(Filter::parse).transpose();
-        let filter = filter.map_err(|e| Fault::invalid("FILTER_INVALID", e.to_string()))?;
-        Ok(Self { noun: noun.to_owned(), verb: verb.to_owned(), filter, input: input.clone() })
+        let condition = filter.map(Filter::parse).transpose();
+        let condition = condition.map_err(|e| Fault::invalid("FILTER_INVALID", e.to_string()))?;
+        Ok(Self {
+            event: event.to_owned(),
+            noun: noun.to_owned(),
+            verb: verb.to_owned(),
+            filter: filter.map(str::to_owned),
+            condition,
+            of: of.cloned(),
+            since: Timestamp::from_millis(0),
+            input: of.map_or_else(|| input.clone(), |of| of.input.clone()),
+        })
+    }
+
+    fn since(self, since: Timestamp) -> Self {
+        Self { since, ..self }
     }
 
     fn find(&self, store: &Reader, after: u64, seen: &BTreeSet<u64>) -> Result<Option<EventRow>, Fault> {
         let verb = (self.verb != "*").then(|| self.verb.clone());
-        let mut filter = EventFilter { after, verb, source: None, limit: store::PAGE_MAX };
+        let filter = EventFilter { after, verb, source: None, limit: store::PAGE_MAX };
+        let of_all = self.first(store, filter, |e| {
+            !seen.contains(&e.sequence)
+                && noun_of(&e.source) != OWN_NOUN
+                && (self.noun == "*" || noun_of(&e.source) == self.noun)
+                && self.passes(e)
+        })?;
+        let Some(of) = &self.of else { return Ok(of_all) };
+        let filter = EventFilter { after: 0, verb: None, source: Some(of.own_source()), limit: store::PAGE_MAX };
+        let own = self.first(store, filter, |e| {
+            !seen.contains(&e.sequence)
+                && e.created_at.plus(OWN_EVENT_KEPT) > self.since
+                && of.is_named(&e.verb, &self.event)
+                && self.passes(e)
+        })?;
+        Ok(match (of_all, own) {
+            (Some(one), Some(other)) => Some(if one.sequence < other.sequence { one } else { other }),
+            (one, other) => one.or(other),
+        })
+    }
+
+    fn first(
+        &self,
+        store: &Reader,
+        mut filter: EventFilter,
+        is_it: impl Fn(&EventRow) -> bool,
+    ) -> Result<Option<EventRow>, Fault> {
         loop {
             let page = store.events(&filter).map_err(|e| fault_of(&e))?;
-            let found = page.items.into_iter().find(|e| {
-                !seen.contains(&e.sequence) && (self.noun == "*" || noun_of(&e.source) == self.noun) && self.passes(e)
-            });
-            match (found, page.next) {
+            match (page.items.into_iter().find(&is_it), page.next) {
                 (Some(found), _) => return Ok(Some(found)),
                 (None, Some(next)) => filter.after = next,
                 (None, None) => return Ok(None),
@@ -399,7 +490,7 @@ impl Wanted {
     }
 
     fn passes(&self, event: &EventRow) -> bool {
-        self.filter.as_ref().is_none_or(|filter| does_pass(filter, event, &self.input))
+        self.condition.as_ref().is_none_or(|filter| does_pass(filter, event, &self.input))
     }
 }
 

@@ -221,7 +221,7 @@ impl GuestHost {
     }
 
     /// Emits into the turn when there is one, so that events keep the order in which they happened.
-    pub(super) fn emit_in_turn(&mut self, event: crate::commit::NewEvent) -> Result<(), Fault> {
+    pub(crate) fn emit_in_turn(&mut self, event: crate::commit::NewEvent) -> Result<(), Fault> {
         let (action, at) = (self.running.id, self.object.node.now());
         let mut turn = lock(&self.running.turn);
         match &mut turn.open {

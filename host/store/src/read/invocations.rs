@@ -291,11 +291,15 @@ impl Reader {
     }
 }
 
-/// Of `i`: nothing of its serial word is unfinished before it. Of a delivery also: every handler of its event that comes
+/// Of `i`: nothing of its serial word is unfinished before it (of the runs of a workflow: fewer than may be under way at
+/// once). Of a delivery also: every handler of its event that comes
 /// before it was tried, and so was every earlier event of its subscription (spec ON-2, ON-4).
 const MAY_RUN: &str = concat!(
     "(i.serial IS NULL OR NOT EXISTS (SELECT 1 FROM invocations s WHERE s.serial = i.serial
-        AND s.standing <> 'done' AND s.number < i.number))
+        AND s.standing <> 'done' AND s.number < i.number)
+      OR coalesce((SELECT w.width FROM workflowRuns w WHERE w.id = i.id), 1) > (SELECT count(*) FROM
+        (SELECT 1 FROM invocations s WHERE s.serial = i.serial AND s.standing <> 'done'
+         AND s.number < i.number LIMIT 10000)))
      AND (i.sequence IS NULL OR NOT EXISTS (SELECT 1 FROM invocations e WHERE e.sequence = i.sequence
         AND e.place < i.place AND e.parent IS NULL AND ",
     untried!("e"),
@@ -306,7 +310,7 @@ const MAY_RUN: &str = concat!(
     "))"
 );
 
-fn read(row: &Row<'_>) -> Result<Invocation, Error> {
+pub(super) fn read(row: &Row<'_>) -> Result<Invocation, Error> {
     let id = column::id(row, 0)?;
     let body: Vec<u8> = row.get(1)?;
     let body: InvocationRow = postcard::from_bytes(&body).map_err(|_| unreadable("invocation"))?;
