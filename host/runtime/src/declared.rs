@@ -170,7 +170,7 @@ pub(crate) fn declare(
     let key = kind.key(name)?;
     let began = match kind {
         Kind::Subscription => turn.subscribed_after(name).map_err(|e| fault_of(&e))?.unwrap_or(0),
-        Kind::Schedule | Kind::Workflow => 0,
+        Kind::Schedule | Kind::Workflow | Kind::Function | Kind::Deployment => 0,
     };
     let head = turn.newest(&Line::main(), &key).map_err(|e| fault_of(&e))?;
     let live = head.as_ref().filter(|row| !row.deleted);

@@ -120,7 +120,7 @@ fn look_at(store: &Store) -> Result<Found, store::Error> {
             for row in all_of(store, kind.noun())? {
                 let after = match kind {
                     Kind::Subscription => store.subscribed_after(row.key.id.as_str())?.unwrap_or(0),
-                    Kind::Schedule | Kind::Workflow => 0,
+                    Kind::Schedule | Kind::Workflow | Kind::Function | Kind::Deployment => 0,
                 };
                 declared.push(Stored { kind, row, after });
             }

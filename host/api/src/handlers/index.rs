@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use types::IdentityKind;
 
-const LINKS: [(&str, &str); 15] = [
+const LINKS: [(&str, &str); 16] = [
     ("actions", "/api/actions"),
     ("actionsLog", "/api/actions-log"),
     ("branches", "/api/branches"),

@@ -91,7 +91,7 @@ impl InvocationLineView {
         };
         let name = match &row.entry {
             Entry::Export(export) => format!("{}.{export}", row.function),
-            Entry::Run | Entry::Handle { .. } | Entry::Describe => row.function.to_string(),
+            Entry::Run | Entry::Handle { .. } | Entry::Describe | Entry::Steps { .. } => row.function.to_string(),
         };
         Self {
             id: row.id.to_string(),

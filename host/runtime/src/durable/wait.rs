@@ -21,7 +21,7 @@ use store::{EventFilter, Reader, Turn};
 use types::deployment::Handler;
 use types::exec::HandlerKind;
 use types::{
-    ActionRef, At, Awaited, Call, CallOptions, EventRow, Fault, FaultKind, Id, InvocationState, Json, Reply, Row,
+    ActionRef, At, Awaited, Call, CallOptions, EventRow, Fault, FaultKind, Id, InvocationRow, InvocationState, Json, Reply, Row,
     Standing, Timestamp, Trigger,
 };
 
@@ -40,13 +40,18 @@ pub(crate) fn wake_waiting(turn: &mut Turn<'_>, event: &EventRow) -> Result<(), 
     for waiting in turn.waiting_for(noun_of(&event.source), &event.verb)? {
         if let Standing::Waiting { on: Awaited::Event { filter: Some(filter), .. }, .. } = &waiting.state.at
             // One that is no filter was refused when the wait began.
-            && !Filter::parse(filter).is_ok_and(|filter| does_pass(&filter, event, &waiting.row.input))
+            && !Filter::parse(filter).is_ok_and(|filter| does_pass(&filter, event, &input_of(&waiting.row)))
         {
             continue;
         }
         turn.write(Row::InvocationState(InvocationState { at: Standing::Ready, ..waiting.state }))?;
     }
     Ok(())
+}
+
+/// What a run began with: of a workflow's run that is within what its invocation was given.
+fn input_of(row: &InvocationRow) -> Json {
+    RunOf::read(row).map_or_else(|| row.input.clone(), |of| of.input)
 }
 
 /// Makes those ready that wait for the end of this invocation.
@@ -414,7 +419,6 @@ struct Wanted {
     event: String,
     noun: String,
     verb: String,
-    filter: Option<String>,
     condition: Option<Filter>,
     /// The run of a workflow that waits: it is sent events that are its own.
     of: Option<RunOf>,
@@ -438,7 +442,6 @@ impl Wanted {
             event: event.to_owned(),
             noun: noun.to_owned(),
             verb: verb.to_owned(),
-            filter: filter.map(str::to_owned),
             condition,
             of: of.cloned(),
             since: Timestamp::from_millis(0),

@@ -66,7 +66,7 @@ impl Object {
         caller.may("schedules", "create")?;
         timing(&spec)?;
         let name = name_of(&spec)?;
-        self.check_handler(&spec).await?;
+        self.check_tick_handler(&spec).await?;
         if self.inner.declared.all(Kind::Schedule).len() >= DECLARED_MAX {
             let message = format!("an object has {DECLARED_MAX} schedules at most; remove one first");
             return Err(Fault::limit("SCHEDULES_LIMIT", message));
@@ -98,7 +98,7 @@ impl Object {
         let spec = merged(&now, &change)?;
         timing(&spec)?;
         if spec.handler != now.handler {
-            self.check_handler(&spec).await?;
+            self.check_tick_handler(&spec).await?;
         }
         let (by, name) = (caller.clone(), name.to_owned());
         self.write_schedule(move |turn| {
@@ -183,7 +183,7 @@ impl Object {
     }
 
     /// Somebody who adds a schedule is told at once that nobody would answer it.
-    async fn check_handler(&self, spec: &ScheduleSpec) -> Result<(), Fault> {
+    async fn check_tick_handler(&self, spec: &ScheduleSpec) -> Result<(), Fault> {
         match self.find_function(spec.handler.function(), At::Head).await {
             Ok(_) => Ok(()),
             Err(fault) if fault.kind == FaultKind::NotFound => {
