@@ -95,6 +95,9 @@ pub(crate) enum Command {
     /// API keys of a durable object
     #[command(subcommand)]
     Keys(commands::keys::Command),
+    /// What a durable object does again and again
+    #[command(subcommand)]
+    Schedules(commands::schedules::Command),
     /// Secrets that functions may send to hosts they name, without ever seeing them
     #[command(subcommand)]
     Secrets(commands::secrets::Command),

@@ -20,6 +20,7 @@ struct Seen {
     fired: Arc<Mutex<Vec<Value>>>,
     now: Arc<AtomicU32>,
     at_once: Arc<AtomicU32>,
+    napped: Arc<AtomicU32>,
     slept: Arc<AtomicU32>,
     /// Runs of `held` end once this is true.
     open: Arc<watch::Sender<bool>>,
@@ -31,6 +32,7 @@ impl Seen {
             fired: Arc::default(),
             now: Arc::default(),
             at_once: Arc::default(),
+            napped: Arc::default(),
             slept: Arc::default(),
             open: Arc::new(watch::Sender::new(false)),
         }
@@ -72,6 +74,7 @@ impl Seen {
         executor.on("nap", move |_, mut host| {
             let seen = seen.clone();
             async move {
+                seen.napped.fetch_add(1, Ordering::SeqCst);
                 // 90 seconds, as in the spec.
                 host.call(Call::Sleep { duration_ms: 90_000 }).await;
                 seen.slept.fetch_add(1, Ordering::SeqCst);
@@ -411,6 +414,7 @@ async fn sleeper(scene: &Scene) -> Result<()> {
     let options = InvokeOptions { durability: Durability::Do, ..InvokeOptions::default() };
     let accepted = child.accept_durably(&scene.caller, &"nap".parse()?, Json::null(), options).await;
     accepted.map_err(|failed| failed.fault)?;
+    until("it naps", async || Ok(scene.seen.napped.load(Ordering::SeqCst) > 0)).await?;
     until("it sleeps without being in memory", async || Ok(child.runs() == 0)).await
 }
 

@@ -81,3 +81,42 @@ impl WakeTable {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(table: &WakeTable) -> Vec<(u128, u64)> {
+        let mut found = Vec::new();
+        table.each(|object, due| found.push((object.as_u128(), due.as_millis()))).expect("it can be read");
+        found
+    }
+
+    #[test]
+    fn what_was_set_last_is_there_when_it_is_opened_again() {
+        let folder = tempfile::tempdir().expect("there is a temporary folder");
+        let path = folder.path().join("wakes.sqlite");
+        let (one, two) = (ObjectId::from_u128(1), ObjectId::from_u128(u128::MAX));
+        let table = WakeTable::open(&path).expect("it is made");
+        assert!(!table.is_filled().unwrap());
+        for (object, due) in [(one, Some(7)), (two, Some(0)), (one, Some(9)), (one, Some(9))] {
+            table.set(object, due.map(Timestamp::from_millis)).expect("it is written");
+        }
+        table.set_filled().expect("it is written");
+        assert_eq!(all(&table), [(1, 9), (u128::MAX, 0)]);
+        table.set(two, None).expect("it is removed");
+        table.set(two, None).expect("there is nothing to be removed");
+        drop(table);
+        let table = WakeTable::open(&path).expect("it is there");
+        assert!(table.is_filled().unwrap());
+        assert_eq!(all(&table), [(1, 9)]);
+    }
+
+    #[test]
+    fn what_is_no_table_is_damage() {
+        let folder = tempfile::tempdir().expect("there is a temporary folder");
+        let path = folder.path().join("wakes.sqlite");
+        std::fs::write(&path, "x".repeat(4096)).expect("it is written");
+        assert!(matches!(WakeTable::open(&path), Err(Error::Corrupt(_))));
+    }
+}

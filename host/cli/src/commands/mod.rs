@@ -21,6 +21,7 @@ pub(crate) mod merge;
 pub(crate) mod nouns;
 pub(crate) mod objects;
 pub(crate) mod relations;
+pub(crate) mod schedules;
 pub(crate) mod secrets;
 pub(crate) mod serve;
 pub(crate) mod things;
@@ -48,6 +49,7 @@ pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result
         args::Command::Move(command) => lifecycle::move_to::run(command, context).await,
         args::Command::Promote(command) => lifecycle::promote::run(command, context).await,
         args::Command::Keys(command) => keys::run(command, context).await,
+        args::Command::Schedules(command) => schedules::run(command, context).await,
         args::Command::Secrets(command) => secrets::run(command, context).await,
         args::Command::Objects(command) => objects::run(command, context).await,
         args::Command::Invocations(command) => invocations::run(command, context).await,

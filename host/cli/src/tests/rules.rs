@@ -25,9 +25,22 @@ async fn full_server() -> FakeServer {
         .on("GET /api/actions-log?limit=20", 200, json!({"data": [{"id": "a", "verb": "invoke", "status": "failed"}]}))
         .on("GET /api/actions-log/a", 200, json!({"id": "a", "verb": "invoke"}))
         .on("GET /api/whoami", 200, json!({"actor": "x"}));
+    with_schedules(&server);
     with_things(&server);
     with_lines(&server);
     server
+}
+
+fn with_schedules(server: &FakeServer) {
+    let schedule = json!({"name": "s", "status": "active", "canonical": "0 6 * * *", "handler": "report",
+        "nextRunAt": "2024-01-09T06:00:00.000Z", "lastRunAt": null, "lastStatus": null, "runCount": 0});
+    server
+        .on("GET /api/schedules", 200, json!({"data": [schedule]}))
+        .on("POST /api/schedules", 201, schedule.clone())
+        .on("POST /api/schedules/s/pause", 200, schedule.clone())
+        .on("POST /api/schedules/s/resume", 200, schedule)
+        .on("POST /api/schedules/s/run", 202, json!({"actionId": "a"}))
+        .raw("DELETE /api/schedules/s", 204, &[], "");
 }
 
 fn with_things(server: &FakeServer) {
@@ -98,6 +111,12 @@ const COMMANDS: &[&[&str]] = &[
     &["secrets", "set", "A"],
     &["secrets", "list"],
     &["secrets", "delete", "A", "--yes"],
+    &["schedules", "list"],
+    &["schedules", "add", "daily at 6am", "report"],
+    &["schedules", "pause", "s"],
+    &["schedules", "resume", "s"],
+    &["schedules", "run", "s"],
+    &["schedules", "remove", "s", "--yes"],
     &["objects", "list"],
     &["objects", "create", "https://a.example"],
     &["actions", "list"],
@@ -178,6 +197,7 @@ async fn what_cannot_be_taken_back_is_not_done_without_a_yes() {
         &["functions", "delete", "hello"][..],
         &["keys", "revoke", "k"],
         &["secrets", "delete", "A"],
+        &["schedules", "remove", "s"],
         &["nouns", "delete", "Note"],
         &["branches", "delete", "x", "--force"],
         &["objects", "destroy", "https://a.example"],

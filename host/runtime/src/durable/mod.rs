@@ -2,8 +2,9 @@
 //!
 //! `accept` writes the row that is the promise; `drive` gives an invocation a place, runs it and writes down how it ended;
 //! `step` answers its calls from the journal or performs and records them; `wait` lets an instance go and brings it back;
-//! `wakes` is the node's queue of times. `timeline` shows what a run did; `upgrade` takes unfinished ones over to another
-//! version where `replay` says that it fits. What a call means for the replay is decided in the crate `journal`.
+//! `wakes` is the node's queue of times, which `waking` fills at a start. `timeline` shows what a run did; `upgrade` takes
+//! unfinished ones over to another version where `replay` says that it fits. What a call means for the replay is decided
+//! in the crate `journal`.
 //!
 //! What is on the disk if the power goes:
 //! - accepted: the invocation with its action, in the record that a caller's answer waits for;

@@ -155,3 +155,25 @@ impl Object {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_be_woken_is_tried_ever_more_seldom() {
+        let waits: Vec<_> = [1, 2, 3, 9, 10, u32::MAX].into_iter().map(|failed| later(failed).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 256, 300, 300]);
+    }
+
+    #[test]
+    fn the_earliest_time_of_an_object_counts() {
+        let (wakes, object) = (Wakes::default(), ObjectId::from_u128(7));
+        for at in [50, 20, 90] {
+            wakes.note(object, Timestamp::from_millis(at));
+        }
+        assert_eq!(wakes.take_due(Timestamp::from_millis(19)), None);
+        assert_eq!(wakes.take_due(Timestamp::from_millis(20)), Some(object));
+        assert_eq!(wakes.take_due(Timestamp::from_millis(100)), None);
+    }
+}

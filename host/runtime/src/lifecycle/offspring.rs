@@ -138,6 +138,7 @@ pub(super) async fn copy_into(target: &Object, rows: Vec<ThingRow>, action: Id) 
             .change(bytes, move |turn| {
                 for row in &batch {
                     things::copy(turn, &inner.nouns, row, action)?;
+                    crate::schedules::copied(turn, row)?;
                     if row.key.noun.as_str() == "Noun" {
                         inner.nouns.changed();
                     }

@@ -12,11 +12,12 @@ pub use manage::{ScheduleChange, ScheduleShown};
 mod plan;
 
 use crate::commit::{NewEvent, write_event};
+use crate::declared::Kind;
 use crate::object::fault_of;
 use schedule::Schedule;
 use store::Turn;
 use types::deployment::ScheduleSpec;
-use types::{Fault, Id, Json, Noun, Row, ScheduleState, ThingId, ThingKey};
+use types::{Fault, Id, Json, Noun, Row, ScheduleState, ThingId, ThingKey, ThingRow, Timestamp};
 
 /// Runs of one schedule that have not ended, whatever its `overlap` allows; a tick beyond it is skipped.
 const UNFINISHED_MAX: u32 = 100;
@@ -79,20 +80,9 @@ pub(crate) fn declared(turn: &mut Turn<'_>, action: Option<Id>, name: &str, spec
 }
 
 /// A schedule that begins now, or begins anew with another time.
-fn begun(schedule: &Schedule, known: Option<ScheduleState>, now: types::Timestamp) -> Result<ScheduleState, Fault> {
+fn begun(schedule: &Schedule, known: Option<ScheduleState>, now: Timestamp) -> Result<ScheduleState, Fault> {
     let first = schedule.first(now).map_err(|e| invalid(e.to_string()))?;
-    let new = ScheduleState {
-        id: Id::new(now, rand::random()),
-        canonical: schedule.canonical(),
-        timezone: schedule.timezone().to_owned(),
-        paused: false,
-        anchor: now,
-        next_run_at: Some(first),
-        last: None,
-        run_count: 0,
-        refused_count: 0,
-        skipped_count: 0,
-    };
+    let new = ScheduleState { paused: false, next_run_at: Some(first), ..at_rest(schedule, now) };
     Ok(match known {
         None => new,
         Some(known) => ScheduleState {
@@ -103,6 +93,34 @@ fn begun(schedule: &Schedule, known: Option<ScheduleState>, now: types::Timestam
             ..known
         },
     })
+}
+
+/// A schedule that never ticked and is paused.
+fn at_rest(schedule: &Schedule, now: Timestamp) -> ScheduleState {
+    ScheduleState {
+        id: Id::new(now, rand::random()),
+        canonical: schedule.canonical(),
+        timezone: schedule.timezone().to_owned(),
+        paused: true,
+        anchor: now,
+        next_run_at: None,
+        last: None,
+        run_count: 0,
+        refused_count: 0,
+        skipped_count: 0,
+    }
+}
+
+/// A thing came over from another object. A schedule is paused here, so that nothing is done twice because of a copy
+/// (spec LIF-1).
+pub(crate) fn copied(turn: &mut Turn<'_>, row: &ThingRow) -> Result<(), Fault> {
+    if row.key.noun.as_str() != Kind::Schedule.noun() || row.deleted {
+        return Ok(());
+    }
+    let Ok(schedule) = spec_of(&row.data).and_then(|spec| timing(&spec)) else { return Ok(()) };
+    let state = Some(Box::new(at_rest(&schedule, turn.at())));
+    let name = row.key.id.as_str().to_owned();
+    turn.write(Row::Schedule { name, state }).map_err(|e| fault_of(&e))
 }
 
 /// `schedule.fired` and the like, of one schedule.

@@ -26,6 +26,24 @@ async fn fill(test: &TestNode, object: &Object) -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn schedules_come_along_and_do_not_tick_before_somebody_lets_them() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let test = open(dir.path()).await?;
+    let (crm, all) = (crm(&test).await?, test.caller(&["*.*"])?);
+    test.deploy(&crm, "echo", "scripted:echo").await?;
+    let spec = json!({ "name": "s", "schedule": "hourly", "handler": "echo" });
+    let original = crm.add_schedule(&all, serde_json::from_value(spec)?).await?;
+    done(&test, &crm, fork("https://new.test")).await?;
+    let new = object(&test, "https://new.test").await?;
+    let copy = new.schedule(&all, "s").await?;
+    assert_eq!(copy.spec, original.spec);
+    assert!(copy.state.paused && copy.state.next_run_at.is_none() && copy.state.id != original.state.id, "{copy:?}");
+    let change = org_ai_runtime::ScheduleChange { paused: Some(false), ..Default::default() };
+    assert_eq!(new.change_schedule(&all, "s", change).await?.state.next_run_at, original.state.next_run_at);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fork_is_the_present_without_the_past() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let test = open(dir.path()).await?;
