@@ -130,6 +130,32 @@ async fn what_was_done_is_in_the_log_of_actions() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_handler_is_subscribed_and_what_it_could_not_take_is_a_dead_letter() -> anyhow::Result<()> {
+    let server = Server::start()?;
+    let user = User::of(&server)?;
+    user.file("echo.wasm", &echo())?;
+    user.run(&["functions", "deploy", "echo.wasm"])?.ok();
+    let added =
+        ["subscriptions", "add", "Order.created", "echo", "--name", "orders", "--filter", "data.thing.data.n > 1"];
+    assert_eq!(user.run(&added)?.ok(), "echo is told of Order.created as orders\n");
+    let listed = user.run(&["subscriptions", "list", "--json"])?.json();
+    assert_eq!(
+        (&listed[0]["name"], &listed[0]["filter"]),
+        (&json!("orders"), &json!("data.thing.data.n > 1")),
+        "{listed}"
+    );
+    let refused = user.run(&["subscriptions", "add", "orders", "echo", "--json"])?.error(2);
+    assert_eq!(refused["code"], "EVENT_INVALID", "{refused}");
+    let dead = user.run(&["events", "dlq", "list"])?.ok();
+    assert!(dead.contains("every event was delivered"), "{dead}");
+    assert_eq!(user.run(&["events", "dlq", "replay", "--subscription", "orders"])?.ok(), "0 replays began\n");
+    assert_eq!(user.run(&["events", "dlq", "purge", "--yes"])?.ok(), "0 purged\n");
+    user.run(&["subscriptions", "remove", "orders", "--yes"])?.ok();
+    assert_eq!(user.run(&["subscriptions", "list", "--json"])?.json(), json!([]));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_key_opens_what_its_scopes_say_until_it_is_revoked() -> anyhow::Result<()> {
     let server = Server::start()?;
     let user = User::of(&server)?;

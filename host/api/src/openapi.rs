@@ -1,8 +1,9 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
 use crate::handlers::{
-    actions, actions_log, branches, checkout, deployments, events, events_stream, functions, index, invocations, keys,
-    lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, things, undo, verbs,
+    actions, actions_log, branches, checkout, dead_letters, deployments, events, events_stream, functions, index,
+    invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
+    things, undo, verbs,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -31,6 +32,8 @@ use utoipa::{Modify, OpenApi};
         schedules::pause, schedules::resume,
         objects::list, objects::create, lifecycle::destroy, lifecycle::begin,
         events::list,
+        subscriptions::list, subscriptions::create, subscriptions::remove,
+        dead_letters::list, dead_letters::replay, dead_letters::replay_many, dead_letters::remove, dead_letters::purge,
         branches::list, branches::create, branches::show, branches::remove, checkout::create, merge::create,
         self_::show, objects::show, objects::relate,
         undo::undo, undo::retry, verbs::list, verbs::show, verbs::store, events_stream::stream,

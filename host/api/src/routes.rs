@@ -2,8 +2,9 @@
 
 use crate::app::Shared;
 use crate::handlers::{
-    actions, actions_log, branches, checkout, deployments, events, events_stream, functions, index, invocations, keys,
-    lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, things, undo, verbs,
+    actions, actions_log, branches, checkout, dead_letters, deployments, events, events_stream, functions, index,
+    invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
+    things, undo, verbs,
 };
 use crate::problem::Problem;
 use axum::Router;
@@ -59,8 +60,21 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .merge(of_schedules())
         .merge(of_branches())
         .route("/api/events", get(events::list))
+        .merge(of_the_bus())
         .merge(of_things());
     finish(router).with_state(app)
+}
+
+/// Who is told of events, and what could not be told.
+fn of_the_bus() -> Router<Shared> {
+    Router::new()
+        .route("/api/subscriptions", get(subscriptions::list).post(subscriptions::create))
+        .route("/api/subscriptions/{name}", delete(subscriptions::remove))
+        .route("/api/events/dlq", get(dead_letters::list))
+        .route("/api/events/dlq/replay", post(dead_letters::replay_many))
+        .route("/api/events/dlq/purge", post(dead_letters::purge))
+        .route("/api/events/dlq/{id}", delete(dead_letters::remove))
+        .route("/api/events/dlq/{id}/replay", post(dead_letters::replay))
 }
 
 /// Things and their kinds: whatever no other route takes. A word of another route wins over `{type}` because it is

@@ -88,6 +88,9 @@ pub(crate) enum Command {
     /// What happened, in its order
     #[command(subcommand)]
     Events(commands::events::Command),
+    /// Which handlers are told of which events
+    #[command(subcommand)]
+    Subscriptions(commands::subscriptions::Command),
     Fork(commands::lifecycle::fork::Command),
     Compact(commands::lifecycle::compact::Command),
     Move(commands::lifecycle::move_to::Command),

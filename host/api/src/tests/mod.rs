@@ -1,6 +1,7 @@
 //! The router over a real node with a scripted executor: HTTP in, HTTP out.
 
 mod branches;
+mod bus;
 mod events;
 mod functions;
 mod hostile;

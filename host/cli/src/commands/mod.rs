@@ -24,6 +24,7 @@ pub(crate) mod relations;
 pub(crate) mod schedules;
 pub(crate) mod secrets;
 pub(crate) mod serve;
+pub(crate) mod subscriptions;
 pub(crate) mod things;
 pub(crate) mod verbs;
 pub(crate) mod whoami;
@@ -44,6 +45,7 @@ pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result
         args::Command::Checkout(command) => checkout::run(command, context).await,
         args::Command::Merge(command) => merge::run(command, context).await,
         args::Command::Events(command) => events::run(command, context).await,
+        args::Command::Subscriptions(command) => subscriptions::run(command, context).await,
         args::Command::Fork(command) => lifecycle::fork::run(command, context).await,
         args::Command::Compact(command) => lifecycle::compact::run(command, context).await,
         args::Command::Move(command) => lifecycle::move_to::run(command, context).await,

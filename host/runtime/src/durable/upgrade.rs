@@ -251,7 +251,9 @@ fn not_taken(invocation: &Invocation, target: &FunctionVersion) -> Option<String
         Entry::Export(export) => Some(export.as_str()),
         // An app takes every handler's call; what it does not know it refuses when it is called.
         Entry::Handle { .. } | Entry::Describe => return None,
-        Entry::Steps { .. } => return Some("the steps of a workflow go on with the definition they began with".to_owned()),
+        Entry::Steps { .. } => {
+            return Some("the steps of a workflow go on with the definition they began with".to_owned());
+        }
     };
     let refused = target.shape(export).err().or_else(|| target.schemas.check_input(&row.input).err());
     refused.map(|fault| fault.message)

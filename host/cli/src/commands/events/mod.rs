@@ -7,6 +7,7 @@ use clap::Subcommand;
 use reqwest::Url;
 use serde_json::Value;
 
+pub(crate) mod dlq;
 pub(crate) mod list;
 pub(crate) mod tail;
 
@@ -14,12 +15,16 @@ pub(crate) mod tail;
 pub(crate) enum Command {
     List(list::Command),
     Tail(tail::Command),
+    /// Deliveries that failed and are not tried any more
+    #[command(subcommand)]
+    Dlq(dlq::Command),
 }
 
 pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
     match command {
         Command::List(command) => list::run(command, context).await,
         Command::Tail(command) => tail::run(command, context).await,
+        Command::Dlq(command) => dlq::run(command, context).await,
     }
 }
 
