@@ -15,7 +15,7 @@ schedule = "every weekday at 9am"
 handler = "tick"
 [[functions]]
 name = "price"
-component = "price.wasm"
+path = "price.wasm"
 [[on]]
 event = "Order.created"
 handler = "HANDLER"
@@ -57,7 +57,7 @@ async fn an_application_is_planned_applied_once_and_taken_back_when_it_does_not_
 
     let applied = user.run(&["deploy", "--json"])?.json();
     assert_eq!(changed(&applied), changed(&planned));
-    assert_eq!(user.run(&["functions", "invoke", "greeting"])?.ok(), "ok\n");
+    assert_eq!(user.run(&["functions", "invoke", "greeting"])?.ok(), "\"ok\"\n");
     let again = user.run(&["deploy", "--json"])?.json();
     assert_eq!((changed(&again), &again["version"]), (Vec::new(), &applied["version"]), "{again}");
 
@@ -76,7 +76,7 @@ async fn an_application_is_planned_applied_once_and_taken_back_when_it_does_not_
     assert_eq!(error["code"], "PROBE_FAILED", "{error}");
     assert!(error["message"].as_str().is_some_and(|m| m.contains("shop#health")), "{error}");
     assert_eq!(user.run(&["functions", "invoke", "price"])?.ok(), "1\n");
-    assert_eq!(user.run(&["functions", "invoke", "greeting"])?.ok(), "ok\n");
+    assert_eq!(user.run(&["functions", "invoke", "greeting"])?.ok(), "\"ok\"\n");
 
     // The file that is in effect changes nothing; the next one does, and its forerunner comes back by its number.
     write(&user, "shop#onOrder", false, "1")?;
