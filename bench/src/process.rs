@@ -127,6 +127,96 @@ impl Workerd {
     }
 }
 
+/// A Restate server with a service of its SDK in Node.
+pub struct Restate {
+    _server: Process,
+    _service: Process,
+    pub address: String,
+}
+
+impl Restate {
+    /// `ORG_AI_BENCH_RESTATE` is a folder with `restate-server`, `node` and `node_modules`; `scripts/bench` makes it.
+    pub async fn start() -> anyhow::Result<Self> {
+        let tools = std::env::var("ORG_AI_BENCH_RESTATE").context("ORG_AI_BENCH_RESTATE: run scripts/bench")?;
+        let (tools, own) = (Path::new(&tools), Path::new(env!("CARGO_MANIFEST_DIR")).join("restate"));
+        let (dir, here) = (TempDir::new()?, TempDir::new()?);
+        // Node looks for its modules beside the program.
+        std::fs::copy(own.join("service.mjs"), here.path().join("service.mjs"))?;
+        std::os::unix::fs::symlink(tools.join("node_modules"), here.path().join("node_modules"))?;
+        let port = free_port()?;
+        let service = Command::new(tools.join("node"))
+            .arg(here.path().join("service.mjs"))
+            .env("PORT", port.to_string())
+            .env("NODE_ENV", "production")
+            .env("RESTATE_LOGGING", "ERROR")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let service = Process { child: service, address: format!("127.0.0.1:{port}"), _dir: Some(here) };
+        let server = Command::new(tools.join("restate-server"))
+            .args(["--no-logo", "--bind-ip", "127.0.0.1", "--listen-mode", "tcp", "--node-name", "bench", "--base-dir"])
+            .arg(dir.path())
+            .arg("-c")
+            .arg(own.join("server.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let server = Process { child: server, address: "127.0.0.1:9070".to_owned(), _dir: Some(dir) };
+        let begun = Instant::now();
+        first_answer(&Request::new(&server.address, "GET", "/health", &[], ""), begun).await?;
+        let body = format!("{{\"uri\":\"http://127.0.0.1:{port}\"}}");
+        first_answer(&Request::new(&server.address, "POST", "/deployments", &[], &body), begun).await?;
+        let address = "127.0.0.1:8080".to_owned();
+        first_answer(&Request::new(&address, "POST", "/steps/one", &[], "{}"), begun).await?;
+        Ok(Self { _server: server, _service: service, address })
+    }
+}
+
+/// Counts the syncs of a process with strace, from a moment on.
+pub struct Syncs {
+    tracer: Child,
+    begun: Instant,
+    report: tempfile::NamedTempFile,
+}
+
+impl Syncs {
+    /// Those of the last `time` before now.
+    pub fn syncs_within(mut self, time: Duration) -> anyhow::Result<f64> {
+        let end = self.begun.elapsed();
+        Command::new("kill").arg(self.tracer.id().to_string()).status()?;
+        self.tracer.wait()?;
+        let text = std::fs::read_to_string(self.report.path())?;
+        let times = text
+            .lines()
+            .filter(|l| l.contains("sync("))
+            .filter_map(|l| l.split_whitespace().find_map(|w| w.parse::<f64>().ok().filter(|t| *t > 1e9)));
+        let all: Vec<f64> = times.collect();
+        let last = all.last().copied().unwrap_or(0.0);
+        let from = last - time.min(end).as_secs_f64();
+        Ok(all.iter().filter(|t| **t >= from).count() as f64)
+    }
+}
+
+impl Process {
+    /// Begins to count; strace must be there.
+    pub fn count_syncs(&self, settle: Duration) -> anyhow::Result<Syncs> {
+        let report = tempfile::NamedTempFile::new()?;
+        let tracer = Command::new("strace")
+            .args(["-f", "-ttt", "-e", "trace=fsync,fdatasync,sync_file_range", "-o"])
+            .arg(report.path())
+            .args(["-p", &self.child.id().to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("strace is not there")?;
+        std::thread::sleep(settle.min(Duration::from_secs(1)));
+        Ok(Syncs { tracer, begun: Instant::now(), report })
+    }
+}
+
 /// From `begun` until a request was answered with 2xx.
 pub async fn first_answer(request: &Request, begun: Instant) -> anyhow::Result<Duration> {
     while begun.elapsed() < Duration::from_secs(20) {

@@ -16,7 +16,7 @@ fn root() -> PathBuf {
 }
 
 /// The guests that tests here call.
-const CALLED: [&str; 13] = [
+const CALLED: [&str; 15] = [
     "hello",
     "greet",
     "journal",
@@ -30,6 +30,8 @@ const CALLED: [&str; 13] = [
     "fetch",
     "counter",
     "onboarding",
+    "steps",
+    "sleeper",
 ];
 
 #[test]
@@ -75,6 +77,11 @@ async fn functions_in_five_languages_call_each_other() -> anyhow::Result<()> {
 
     let (result, _) = call(&server, "journal", json!({ "text": "äöü" })).await?;
     assert_eq!(result["characters"], 3);
+
+    let (result, _) = call(&server, "steps", json!({ "steps": 3 })).await?;
+    assert_eq!(result["steps"], 3);
+    let (result, _) = call(&server, "sleeper", json!({ "ms": 5 })).await?;
+    assert_eq!(result["slept"], true);
 
     let (result, lines) = call(&server, "discount", json!({ "quantity": 12 })).await?;
     assert_eq!(result["percent"], 5, "TypeScript");

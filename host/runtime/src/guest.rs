@@ -11,6 +11,7 @@ use crate::things::Direction;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio_util::task::AbortOnDropHandle;
 use types::exec::{BoxFuture, Gate, Host, Steps};
 use types::{ActionRef, Call, CallOptions, Fault, FaultKind, Json, LogRow, LogStream, Namespace, Reply, Timestamp};
 
@@ -61,7 +62,7 @@ impl GuestHost {
             | Call::WaitFor { .. }
             | Call::TimerAfter { .. }
             | Call::TimerAt { .. }
-            | Call::TimerCancel { .. } => self.answer_begun(call).await,
+            | Call::TimerCancel { .. } => Box::pin(self.answer_begun(call)).await,
             unserved @ (Call::WorkerDo { .. }
             | Call::Ask { .. }
             | Call::Decide { .. }
@@ -135,8 +136,11 @@ impl GuestHost {
             ..InvokeOptions::default()
         };
         let ready = target.ready(&caller, &action, data).await?;
-        let run: BoxFuture<'_, _> = Box::pin(target.run(&caller, ready, options, chain));
-        match run.await {
+        // A task of its own, because functions call functions: one within the other on one stack would end it. It ends
+        // with the call.
+        let run = async move { target.run(&caller, ready, options, chain).await };
+        let run = AbortOnDropHandle::new(tokio::spawn(boxed(run)));
+        match run.await.map_err(|_| Fault::internal())? {
             Ok(invoked) => Ok(Reply::Json(invoked.result)),
             Err(failed) => Err(failed.fault),
         }
@@ -199,6 +203,11 @@ pub(crate) async fn end_turn(object: &Object, running: &Running) -> Result<(), F
     Ok(())
 }
 
+/// A run may call, which runs: the type of the future would contain itself.
+fn boxed<T>(run: impl Future<Output = T> + Send + 'static) -> BoxFuture<'static, T> {
+    Box::pin(run)
+}
+
 pub(crate) fn parse_action(text: &str) -> Result<ActionRef, Fault> {
     text.parse().map_err(|e: types::NameError| Fault::invalid("ACTION_INVALID", e.to_string()))
 }
@@ -225,7 +234,8 @@ impl Host for GuestHost {
     fn call(&mut self, call: Call) -> BoxFuture<'_, Reply> {
         Box::pin(async move {
             match self.running.durable.clone() {
-                Some(run) => self.step(&run, call).await,
+                // Boxed: functions call functions, and each of them would have room for both on its stack.
+                Some(run) => Box::pin(self.step(&run, call)).await,
                 None => reply_of(self.answer(call).await),
             }
         })
@@ -270,6 +280,8 @@ impl Host for GuestHost {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.running.cancelled.load(Ordering::Acquire)
+        // A replay is told what the first run was told; being cancelled is not among it.
+        let is_replaying = self.running.durable.as_ref().is_some_and(|run| run.is_replaying());
+        !is_replaying && self.running.cancelled.load(Ordering::Acquire)
     }
 }

@@ -134,7 +134,7 @@ impl GuestHost {
                 end_turn(&self.object, &self.running).await?;
                 self.wait_for(event, filter.as_deref(), *timeout_ms, Some((run, made, call))).await
             }
-            other => self.answer(other.clone()).await,
+            other => Box::pin(self.answer(other.clone())).await,
         }
     }
 
@@ -187,7 +187,10 @@ impl Steps for DurableSteps {
             };
             let (started_at, cut) = match next {
                 Next::Answered { reply, at } => {
-                    run.saw(at);
+                    // A request is performed beside the guest: at which moment of its run that ends is not its own doing.
+                    if matches!(call, Call::Poll { .. }) {
+                        run.saw(at);
+                    }
                     return Ok(Begun::Recorded(reply));
                 }
                 Next::Unanswered { started_at, child: _ } => (started_at, false),
@@ -216,7 +219,9 @@ impl Steps for DurableSteps {
                 run.stop(fault).await;
             }
             let at = object.node.now();
-            run.saw(at);
+            if matches!(reply, Reply::Ready(_)) {
+                run.saw(at);
+            }
             // The row of the call is in the file, or among what the turn has gathered.
             let gathered = {
                 let mut turn = lock(&running.turn);
