@@ -15,7 +15,7 @@ schedule = "every weekday at 9am"
 handler = "tick"
 [[functions]]
 name = "price"
-component = "price.wasm"
+path = "price.wasm"
 [[on]]
 event = "Order.created"
 handler = "HANDLER"
@@ -57,7 +57,7 @@ async fn an_application_is_planned_applied_once_and_taken_back_when_it_does_not_
 
     let applied = user.run(&["deploy", "--json"])?.json();
     assert_eq!(changed(&applied), changed(&planned));
-    assert_eq!(user.run(&["functions", "invoke", "greeting"])?.ok(), "ok\n");
+    assert_eq!(user.run(&["functions", "invoke", "greeting"])?.ok(), "\"ok\"\n");
     let again = user.run(&["deploy", "--json"])?.json();
     assert_eq!((changed(&again), &again["version"]), (Vec::new(), &applied["version"]), "{again}");
 
@@ -76,7 +76,7 @@ async fn an_application_is_planned_applied_once_and_taken_back_when_it_does_not_
     assert_eq!(error["code"], "PROBE_FAILED", "{error}");
     assert!(error["message"].as_str().is_some_and(|m| m.contains("shop#health")), "{error}");
     assert_eq!(user.run(&["functions", "invoke", "price"])?.ok(), "1\n");
-    assert_eq!(user.run(&["functions", "invoke", "greeting"])?.ok(), "ok\n");
+    assert_eq!(user.run(&["functions", "invoke", "greeting"])?.ok(), "\"ok\"\n");
 
     // The file that is in effect changes nothing; the next one does, and its forerunner comes back by its number.
     write(&user, "shop#onOrder", false, "1")?;
@@ -85,14 +85,18 @@ async fn an_application_is_planned_applied_once_and_taken_back_when_it_does_not_
     write(&user, "shop#onOrder", false, "3")?;
     user.run(&["deploy"])?.ok();
     assert_eq!(user.run(&["functions", "invoke", "price"])?.ok(), "3\n");
-    let back = server.post("/api/deployments/rollback", &json!({ "version": kept["version"] })).await?.expect(200);
-    assert_eq!(changed(&back.body), [("change", "price")]);
+    let back = user.run(&["deployments", "rollback", &kept["version"].to_string(), "--json"])?.json();
+    assert_eq!(changed(&back), [("change", "price")]);
+    let listed = user.run(&["deployments", "list"])?.ok();
+    assert!(listed.lines().nth(1).is_some_and(|first| first.ends_with("in effect")), "{listed}");
+    let action = server.get("/api/actions/greeting").await?.expect(200).body;
+    assert_eq!((&action["name"], &action["type"]), (&json!("greeting"), &json!("app")));
     assert_eq!(user.run(&["functions", "invoke", "price"])?.ok(), "1\n");
 
     // All of it is there after a crash.
     let server = server.crash_and_restart(&[])?;
     let listed = server.get("/api/deployments").await?.expect(200).body["data"].clone();
-    assert_eq!((&listed[0]["version"], &listed[0]["current"]), (&back.body["version"], &json!(true)), "{listed}");
+    assert_eq!((&listed[0]["version"], &listed[0]["current"]), (&back["version"], &json!(true)), "{listed}");
     assert_eq!(server.invoke("greeting", &json!(null)).await?.expect(200).body["result"], "ok");
     let shown = server.get(&format!("/api/deployments/{}", listed[0]["version"])).await?.expect(200);
     assert_eq!(shown.body["deployment"]["name"], "shop");

@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use runtime::{EventShown, FunctionVersion};
 use serde::Serialize;
-use types::{ActionRow, ActionShape, Fault, FunctionDef, Json, KeyRow, Manifest, ObjectRow};
+use types::deployment::FunctionSpec;
+use types::{ActionRow, ActionShape, Fault, FunctionDef, FunctionKind, Json, KeyRow, Manifest, ObjectRow};
 use utoipa::ToSchema;
 
 /// A JSON answer of status 200 that caches must ask about again.
@@ -131,6 +132,19 @@ pub(crate) struct ActionsView {
 impl ActionView {
     pub(crate) fn all(function: &FunctionVersion) -> Vec<Self> {
         function.def.actions.iter().map(|shape| Self::of(function, shape)).collect()
+    }
+
+    /// A function that an app runs.
+    pub(crate) fn declared(spec: FunctionSpec, version: u64) -> Self {
+        let any = || Json::of(&true);
+        Self {
+            name: spec.name.to_string(),
+            kind: FunctionKind::App.as_str(),
+            description: spec.description,
+            input: spec.input.unwrap_or_else(any),
+            output: spec.output.unwrap_or_else(any),
+            version,
+        }
     }
 
     /// The manifest's schemas are the author's own, and win over those that the types gave.

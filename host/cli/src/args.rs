@@ -77,6 +77,9 @@ pub(crate) enum Command {
     /// The types of things, and what each must look like
     #[command(subcommand)]
     Nouns(commands::nouns::Command),
+    /// The applications that were deployed, and their versions
+    #[command(subcommand)]
+    Deployments(commands::deployments::Command),
     /// The words for what is done to things and between them
     #[command(subcommand)]
     Verbs(commands::verbs::Command),

@@ -8,7 +8,7 @@
 use crate::Caller;
 use crate::commit::write_event;
 use crate::durable::Wakes;
-use crate::functions::{ANCESTORS_MAX, FunctionVersion, unknown};
+use crate::functions::{ANCESTORS_MAX, FunctionVersion, NOUN, unknown};
 use crate::history::{ActionDraft, done};
 use crate::invoke::Ready;
 use crate::object::{Object, fault_of};
@@ -261,6 +261,13 @@ impl Object {
             object = self.node.object(&parent).await?.ok_or_else(|| unknown(name, self.namespace()))?;
         }
         Err(unknown(name, self.namespace()))
+    }
+
+    /// Functions that apps run, as this object's applications declared them, by name; each with its version.
+    pub async fn declared_functions(&self, caller: &Caller) -> Result<Vec<(FunctionSpec, u64)>, Fault> {
+        caller.may(NOUN, "read")?;
+        let all = self.inner.declared.all(Kind::Function);
+        all.iter().map(|known| Ok((DeclaredFunction::of(known)?.spec, known.version))).collect()
     }
 
     /// What follows from declarations that are durable now: each kind hears of its own.

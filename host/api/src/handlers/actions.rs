@@ -16,7 +16,7 @@ use runtime::{Caller, InvokeFailed, InvokeOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
-use types::{ActionRef, Durability, Fault, Id, Json, Retry};
+use types::{ActionRef, At, Durability, Fault, FaultKind, Id, Json, Retry};
 use utoipa::ToSchema;
 
 pub(crate) const PREFER: &str = "prefer";
@@ -31,7 +31,9 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Response, Problem> {
     Fields::read(&uri, &[])?;
     let functions = scope.object.functions(&caller).await?;
-    Ok(json(&ActionsView { actions: functions.iter().flat_map(|f| ActionView::all(f)).collect() }))
+    let declared = scope.object.declared_functions(&caller).await?;
+    let declared = declared.into_iter().map(|(spec, version)| ActionView::declared(spec, version));
+    Ok(json(&ActionsView { actions: functions.iter().flat_map(|f| ActionView::all(f)).chain(declared).collect() }))
 }
 
 #[utoipa::path(
@@ -44,7 +46,15 @@ pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Respons
 )]
 pub(crate) async fn show(Who { scope, caller }: Who, action: Segment) -> Result<Response, Problem> {
     let action: ActionRef = action.0.parse().map_err(name_problem)?;
-    let function = scope.object.function(&caller, &action.function, action.at).await?;
+    let function = match scope.object.function(&caller, &action.function, action.at).await {
+        Err(fault) if fault.kind == FaultKind::NotFound && action.export.is_none() => {
+            let declared = scope.object.declared_functions(&caller).await?;
+            let found = declared.into_iter().find(|(spec, _)| spec.name == action.function && action.at == At::Head);
+            let (spec, version) = found.ok_or(fault)?;
+            return Ok(json(&ActionView::declared(spec, version)));
+        }
+        other => other?,
+    };
     let shapes = &function.def.actions;
     let shape = match &action.export {
         None if shapes.len() == 1 => shapes.first(),

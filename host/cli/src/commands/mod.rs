@@ -9,6 +9,7 @@ pub(crate) mod branches;
 pub(crate) mod checkout;
 pub(crate) mod completions;
 pub(crate) mod deploy;
+pub(crate) mod deployments;
 pub(crate) mod dev;
 pub(crate) mod events;
 pub(crate) mod functions;
@@ -40,6 +41,7 @@ pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result
         args::Command::Unrelate(command) => relations::unrelate::run(command, context).await,
         args::Command::Relations(command) => relations::list::run(command, context).await,
         args::Command::Nouns(command) => nouns::run(command, context).await,
+        args::Command::Deployments(command) => deployments::run(command, context).await,
         args::Command::Verbs(command) => verbs::run(command, context).await,
         args::Command::Branches(command) => branches::run(command, context).await,
         args::Command::Checkout(command) => checkout::run(command, context).await,

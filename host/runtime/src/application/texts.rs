@@ -3,7 +3,7 @@
 use model::filter::Filter;
 use model::pattern::Pattern;
 use schedule::Schedule;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use types::Timestamp;
 use types::deployment::{Deployment, FunctionBody, Problem, ScheduleSpec, Step, Trigger, WorkflowBody, WorkflowSpec};
 
@@ -155,6 +155,6 @@ fn once(list: &str, keys: impl Iterator<Item = String>, found: &mut Vec<Problem>
 
 /// Those of `more` that speak of a place that `known` says nothing of.
 pub(super) fn beside(known: &mut Vec<Problem>, more: Vec<Problem>) {
-    let places: BTreeMap<String, ()> = known.iter().map(|problem| (problem.path.clone(), ())).collect();
-    known.extend(more.into_iter().filter(|problem| !places.contains_key(&problem.path)));
+    let places: BTreeSet<String> = known.iter().map(|problem| problem.path.clone()).collect();
+    known.extend(more.into_iter().filter(|problem| !places.contains(&problem.path)));
 }

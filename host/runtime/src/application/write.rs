@@ -164,12 +164,10 @@ impl Object {
 
 /// What is wrong with a part, with the path of the part.
 fn located(path: String, fault: Fault) -> Fault {
-    match fault.kind {
-        FaultKind::Invalid | FaultKind::Conflict | FaultKind::Limit => {
-            fields_fault(&[model::FieldError::new(&path, "deployment", fault.message)])
-        }
-        _ => fault,
+    if !matches!(fault.kind, FaultKind::Invalid | FaultKind::Conflict | FaultKind::Limit) {
+        return fault;
     }
+    fields_fault(&[model::FieldError::new(&path, "deployment", fault.message)])
 }
 
 /// What is kept speaks of the versions that are the newest now: an upload of the same bytes answers them.
