@@ -446,17 +446,28 @@ impl Object {
         self.go_on_durably();
     }
 
-    /// What ran when the host stopped is ready again, and counts that it was interrupted. What was accepted since is left.
+    /// What ran when the host stopped is ready again, and counts that it was interrupted, unless it only waited for
+    /// another invocation: then it was not what stopped the host. What was accepted since is left.
     async fn put_back(&self, ran: Vec<Invocation>) -> Result<(), Fault> {
         let active = self.inner.durable.active();
         let ran: Vec<_> = ran.into_iter().filter(|i| !active.contains(&i.row.id)).collect();
         if ran.is_empty() {
             return Ok(());
         }
+        let ids: Vec<_> = ran.iter().map(|i| i.row.id).collect();
+        let waited = self
+            .peek(|store| {
+                ids.iter()
+                    .map(|id| store.awaits_unfinished(*id))
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(|e| fault_of(&e))
+            })
+            .await?;
         let rows: Vec<_> = ran
             .into_iter()
-            .flat_map(|i| {
-                let interrupted = i.state.interrupted + 1;
+            .zip(waited)
+            .flat_map(|(i, waited)| {
+                let interrupted = i.state.interrupted + u32::from(!waited);
                 let state = InvocationState { interrupted, at: Standing::Ready, ..i.state };
                 let told = Told { started_at: Some(i.row.accepted_at), ..Told::default() };
                 let action = rows::action(&i.row, rows::attempts(&state), ActionStatus::Retrying, told);
