@@ -4,6 +4,7 @@ mod branches;
 mod events;
 mod functions;
 mod hostile;
+mod invocations;
 mod invoke;
 mod lifecycle;
 mod objects;
