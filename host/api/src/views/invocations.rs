@@ -372,6 +372,6 @@ mod tests {
         assert!(short(&long).to_value().as_str().unwrap().len() <= SUMMARY_BYTES_MAX);
         assert!(summary(&Reply::Json(long)).len() <= SUMMARY_BYTES_MAX);
         let secret = Json::parse(r#"{"password":"hunter2","a":1}"#).unwrap();
-        assert_eq!(summary(&Reply::Json(secret)), r#"{"a":1,"password":"[REDACTED]"}"#);
+        assert_eq!(summary(&Reply::Json(secret)), r#"{"password":"[REDACTED]","a":1}"#);
     }
 }
