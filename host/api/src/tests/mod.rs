@@ -5,6 +5,7 @@ mod bus;
 mod events;
 mod functions;
 mod hostile;
+mod invocations;
 mod invoke;
 mod lifecycle;
 mod objects;

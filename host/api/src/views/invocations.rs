@@ -369,9 +369,9 @@ mod tests {
     #[test]
     fn what_is_long_is_cut_and_what_is_secret_is_not_shown() {
         let long = Json::of(&"ä".repeat(2000));
-        assert!(short(&long).as_str().len() <= SUMMARY_BYTES_MAX + 2);
+        assert!(short(&long).to_value().as_str().unwrap().len() <= SUMMARY_BYTES_MAX);
         assert!(summary(&Reply::Json(long)).len() <= SUMMARY_BYTES_MAX);
         let secret = Json::parse(r#"{"password":"hunter2","a":1}"#).unwrap();
-        assert_eq!(summary(&Reply::Json(secret)), r#"{"a":1,"password":"[REDACTED]"}"#);
+        assert_eq!(summary(&Reply::Json(secret)), r#"{"password":"[REDACTED]","a":1}"#);
     }
 }

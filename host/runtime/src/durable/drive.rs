@@ -177,18 +177,29 @@ impl Object {
     }
 
     /// One that is in the file, with what it has done so far.
-    async fn drive_found(self, mut invocation: Invocation) {
-        let id = invocation.row.id;
+    async fn drive_found(self, found: Invocation) {
+        let id = found.row.id;
+        // It may have run to its end since it was found: from here on nobody else runs it, and the file tells.
+        let read = self.peek(|store| {
+            let invocation = store.invocation(id).map_err(|e| fault_of(&e))?;
+            Ok((invocation, store.steps(id, 0, journal::STEPS_MAX).map_err(|e| fault_of(&e))?))
+        });
+        let Ok((invocation, steps)) = read.await else {
+            self.inner.durable.leave(id);
+            return self.wake_later();
+        };
+        let Some(mut invocation) = invocation.filter(|i| matches!(i.state.at, Standing::Ready | Standing::Running))
+        else {
+            if self.inner.durable.leave(id) {
+                self.inner.durable.there_are_more();
+            }
+            return self.go_on_durably();
+        };
         if invocation.state.at == Standing::Running {
             // It ran when the host stopped.
             invocation.state.interrupted += 1;
         }
         invocation.state.at = Standing::Running;
-        let steps = self.peek(|store| store.steps(id, 0, journal::STEPS_MAX).map_err(|e| fault_of(&e))).await;
-        let Ok(steps) = steps else {
-            self.inner.durable.leave(id);
-            return self.wake_later();
-        };
         let row = Arc::new(invocation.row);
         let told = Told { started_at: Some(self.node.now()), ..Told::default() };
         let action = rows::action(&row, rows::attempts(&invocation.state), ActionStatus::Running, told);
@@ -485,30 +496,38 @@ impl Object {
         }
     }
 
-    /// What ran when the host stopped is ready again, and counts that it was interrupted. What was accepted since is left.
+    /// What ran when the host stopped is ready again, and counts that it was interrupted, unless it only waited for
+    /// another invocation: then it was not what stopped the host. What was accepted since is left.
     async fn put_back(&self, ran: Vec<Invocation>) -> Result<(), Fault> {
-        let active = self.inner.durable.active();
-        let ran: Vec<_> = ran.into_iter().filter(|i| !active.contains(&i.row.id)).collect();
         if ran.is_empty() {
             return Ok(());
         }
-        let rows: Vec<_> = ran
-            .into_iter()
-            .flat_map(|i| {
-                let interrupted = i.state.interrupted + 1;
-                let state = InvocationState { interrupted, at: Standing::Ready, ..i.state };
-                let told = Told { started_at: Some(i.row.accepted_at), ..Told::default() };
-                let action = rows::action(&i.row, rows::attempts(&state), ActionStatus::Retrying, told);
-                [Row::InvocationState(state), Row::Action(action)]
-            })
-            .collect();
-        self.commit_note(Note::of_rows(rows)).await
+        let inner = self.inner.clone();
+        self.change(1024, move |turn| {
+            // One that runs here is active until its end is in the file: what is not, and runs by the file, was left.
+            let active = inner.durable.active();
+            for id in ran.into_iter().map(|i| i.row.id).filter(|id| !active.contains(id)) {
+                put_one_back(turn, id).map_err(|e| fault_of(&e))?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Accepts an invocation that nobody waits for here.
     pub(crate) async fn accept_quietly(&self, accepting: Accepting) {
         self.begin_with(accepting, None).await;
     }
+}
+
+fn put_one_back(turn: &mut store::Turn<'_>, id: types::Id) -> Result<(), store::Error> {
+    let Some(found) = turn.invocation(id)?.filter(|i| i.state.at == Standing::Running) else { return Ok(()) };
+    let interrupted = found.state.interrupted + u32::from(!turn.awaits_unfinished(id)?);
+    let state = InvocationState { interrupted, at: Standing::Ready, ..found.state };
+    let told = Told { started_at: Some(found.row.accepted_at), ..Told::default() };
+    let action = rows::action(&found.row, rows::attempts(&state), ActionStatus::Retrying, told);
+    turn.write(Row::InvocationState(state))?;
+    turn.write(Row::Action(action))
 }
 
 impl DurableRun {

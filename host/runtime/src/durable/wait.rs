@@ -230,6 +230,11 @@ impl GuestHost {
         if left == 0 {
             return Ok(Reply::Done);
         }
+        if !made.is_written {
+            // A stop of the host in the middle of it must not make it begin anew.
+            lock(&self.running.turn).rows.push(Row::Step(run.step_row(made, call, None, None)));
+            made.is_written = true;
+        }
         end_turn(&self.object, &self.running).await?;
         if Duration::from_millis(left) <= self.object.node.inner.config.park_after {
             let begun = Instant::now();

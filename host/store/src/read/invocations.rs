@@ -285,6 +285,14 @@ impl Reader {
         self.list(&sql, &[&Blob::of(invocation), &from, &limit], read_step)
     }
 
+    /// Whether the last call that is recorded of it awaits another invocation that is not over.
+    pub fn awaits_unfinished(&self, invocation: Id) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM (SELECT child FROM steps WHERE invocation = ?1 AND ordinal =
+                     (SELECT max(ordinal) FROM steps WHERE invocation = ?1) AND reply IS NULL) s
+                   JOIN invocations i ON i.id = s.child AND i.standing <> 'done'";
+        Ok(self.first(sql, &[&Blob::of(invocation)], |_| Ok(()))?.is_some())
+    }
+
     pub fn step(&self, invocation: Id, ordinal: u32) -> Result<Option<StepRow>, Error> {
         let sql = format!("SELECT {STEPS} FROM steps WHERE invocation = ?1 AND ordinal = ?2");
         self.first(&sql, &[&Blob::of(invocation), &ordinal], read_step)
