@@ -2,7 +2,7 @@
 
 use crate::handlers::{
     actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, lifecycle, logs, merge,
-    nouns, objects, secrets, self_, status, things, undo, verbs,
+    nouns, objects, secrets, self_, status, things, undo, verbs, workflows,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -35,6 +35,9 @@ use utoipa::{Modify, OpenApi};
         things::edges::outbound, things::edges::relate, things::edges::unrelate, things::edges::inbound,
         things::url::canonical, things::url::short,
         nouns::list, nouns::show, nouns::store, nouns::remove,
+        workflows::list, workflows::show, workflows::store, workflows::remove, workflows::run, workflows::start_alias,
+        workflows::runs, workflows::run_shown, workflows::history, workflows::pause, workflows::resume,
+        workflows::cancel, workflows::send,
     ),
     components(schemas(views::ErrorBody, things::batch::BatchOperation)),
     modifiers(&Credentials),

@@ -3,7 +3,7 @@
 use crate::app::Shared;
 use crate::handlers::{
     actions, actions_log, branches, checkout, events, events_stream, functions, index, keys, lifecycle, logs, merge,
-    nouns, objects, secrets, self_, status, things, undo, verbs,
+    nouns, objects, secrets, self_, status, things, undo, verbs, workflows,
 };
 use crate::problem::Problem;
 use axum::Router;
@@ -51,6 +51,7 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/secrets/{name}", put(secrets::store).delete(secrets::remove))
         .route("/api/objects", get(objects::list).post(objects::create))
         .merge(of_branches())
+        .merge(of_workflows())
         .route("/api/events", get(events::list))
         .merge(of_things());
     finish(router).with_state(app)
@@ -93,6 +94,22 @@ fn of_branches() -> Router<Shared> {
         .route("/api/events/stream", get(events_stream::stream))
         .route("/api/actions-log/{id}/undo", post(undo::undo))
         .route("/api/actions-log/{id}/retry", post(undo::retry))
+}
+
+/// Workflows and their runs.
+fn of_workflows() -> Router<Shared> {
+    Router::new()
+        .route("/api/workflows", get(workflows::list))
+        .route("/api/workflows/{name}", get(workflows::show).put(workflows::store).delete(workflows::remove))
+        .route("/api/workflows/{name}/run", post(workflows::run))
+        .route("/api/workflows/{name}/start", post(workflows::start_alias))
+        .route("/api/workflows/{name}/runs", get(workflows::runs))
+        .route("/api/workflows/{name}/runs/{id}", get(workflows::run_shown))
+        .route("/api/workflows/{name}/runs/{id}/history", get(workflows::history))
+        .route("/api/workflows/{name}/runs/{id}/pause", post(workflows::pause))
+        .route("/api/workflows/{name}/runs/{id}/resume", post(workflows::resume))
+        .route("/api/workflows/{name}/runs/{id}/cancel", post(workflows::cancel))
+        .route("/api/workflows/{name}/runs/{id}/events/{event}", post(workflows::send))
 }
 
 /// What answers when nothing else does. Handlers limit their bodies themselves.

@@ -13,6 +13,7 @@ const LINKS: [(&str, &str); 14] = [
     ("actionsLog", "/api/actions-log"),
     ("branches", "/api/branches"),
     ("events", "/api/events"),
+    ("workflows", "/api/workflows"),
     ("functions", "/api/functions"),
     ("health", "/health"),
     ("keys", "/api/keys"),

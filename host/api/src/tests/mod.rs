@@ -10,6 +10,7 @@ mod objects;
 mod routes;
 mod sockets;
 mod things;
+mod workflows;
 
 use crate::Config;
 use axum::Router;
