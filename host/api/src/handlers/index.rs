@@ -8,12 +8,11 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use types::IdentityKind;
 
-const LINKS: [(&str, &str); 14] = [
+const LINKS: [(&str, &str); 15] = [
     ("actions", "/api/actions"),
     ("actionsLog", "/api/actions-log"),
     ("branches", "/api/branches"),
     ("events", "/api/events"),
-    ("workflows", "/api/workflows"),
     ("functions", "/api/functions"),
     ("health", "/health"),
     ("keys", "/api/keys"),
@@ -24,6 +23,7 @@ const LINKS: [(&str, &str); 14] = [
     ("self", "/api/$self"),
     ("verbs", "/api/verbs"),
     ("whoami", "/api/whoami"),
+    ("workflows", "/api/workflows"),
 ];
 
 #[utoipa::path(get, path = "/api", tag = "host", security(()), responses((status = 200, description = "Where to go on", body = IndexView)))]

@@ -25,6 +25,7 @@ pub(crate) mod serve;
 pub(crate) mod things;
 pub(crate) mod verbs;
 pub(crate) mod whoami;
+pub(crate) mod workflows;
 
 pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result<()> {
     match command {
@@ -50,6 +51,7 @@ pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result
         args::Command::Secrets(command) => secrets::run(command, context).await,
         args::Command::Objects(command) => objects::run(command, context).await,
         args::Command::Actions(command) => actions::run(command, context).await,
+        args::Command::Workflows(command) => workflows::run(command, context).await,
         args::Command::Whoami(command) => whoami::run(command, context).await,
         args::Command::Login(command) => login::run(command, context).await,
         args::Command::Logout(command) => logout::run(command, context),
