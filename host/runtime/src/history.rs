@@ -155,7 +155,9 @@ impl Object {
             return refuse(format!("the action is {}; only a failed one can be retried", row.status.as_str()));
         }
         if let Some(workflow) = row.target.strip_prefix("WorkflowDefinition/").filter(|_| row.verb == "invoke") {
-            return refuse(format!("it is a run of the workflow {workflow}; resume it with: org.ai workflows resume {id}"));
+            return refuse(format!(
+                "it is a run of the workflow {workflow}; resume it with: org.ai workflows resume {id}"
+            ));
         }
         if row.durability == Durability::Do && row.verb == "invoke" && row.attempts > 0 {
             let function = row.target.strip_prefix("Function/").and_then(|name| types::FunctionName::parse(name).ok());

@@ -192,7 +192,11 @@ async fn steps_follow_each_other_and_each_is_told() -> anyhow::Result<()> {
     let started = flow.start("two", "r1", json!({ "n": 1 })).await?;
     assert!(matches!(started.status, RunStatus::Queued | RunStatus::Running), "{:?}", started.status);
     let run = flow.until("two", "r1", RunStatus::Completed).await?;
-    assert_eq!(run.output.as_ref().map(Json::to_value), Some(json!({ "was": "a" })), "its output is that of its last step");
+    assert_eq!(
+        run.output.as_ref().map(Json::to_value),
+        Some(json!({ "was": "a" })),
+        "its output is that of its last step"
+    );
     assert_eq!(statuses(&run), [("a", StepStatus::Completed), ("b", StepStatus::Completed)]);
     assert_eq!((run.steps[0].kind, run.steps[0].attempts), ("do", 1));
     let told = [
@@ -266,9 +270,11 @@ async fn a_pause_outlasts_a_sleep_which_then_is_over_at_once() -> anyhow::Result
 async fn a_wait_takes_the_event_that_belongs_to_it_sent_before_or_after() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let flow = Flow::new(dir.path()).await?;
-    let paid = json!({ "waitForEvent": { "name": "paid", "event": "Order.paid", "filter": "data.orderId == input.orderId" } });
+    let paid =
+        json!({ "waitForEvent": { "name": "paid", "event": "Order.paid", "filter": "data.orderId == input.orderId" } });
     let sent = json!({ "waitForEvent": { "name": "sent", "event": "Order.sent" } });
-    let late = json!({ "waitForEvent": { "name": "late", "event": "Order.lost", "timeoutMs": HOUR_MS, "default": "none" } });
+    let late =
+        json!({ "waitForEvent": { "name": "late", "event": "Order.lost", "timeoutMs": HOUR_MS, "default": "none" } });
     flow.define("order", &[paid, sent, late]).await?;
     flow.start("order", "r", json!({ "orderId": 7 })).await?;
     flow.until("order", "r", RunStatus::Waiting).await?;
@@ -288,7 +294,8 @@ async fn a_wait_takes_the_event_that_belongs_to_it_sent_before_or_after() -> any
     flow.advance(HOUR_MS);
     let run = flow.until("order", "r", RunStatus::Completed).await?;
     assert_eq!(run.output.as_ref().map(Json::to_value), Some(json!("none")), "its default");
-    let outputs: Vec<_> = run.steps.iter().filter_map(|s| Some(s.output.as_ref()?.to_value()["data"].clone())).collect();
+    let outputs: Vec<_> =
+        run.steps.iter().filter_map(|s| Some(s.output.as_ref()?.to_value()["data"].clone())).collect();
     assert_eq!(outputs[..2], [json!({ "orderId": 7 }), json!({ "by": "ship" })]);
     Ok(())
 }
@@ -395,9 +402,11 @@ async fn branches_of_a_parallel_step_wait_for_themselves_and_are_joined() -> any
     let dir = tempfile::tempdir()?;
     let flow = Flow::new(dir.path()).await?;
     let wait = |name: &str, event: &str| json!({ "waitForEvent": { "name": name, "event": event } });
-    let branches = json!([[wait("w1", "A.a"), step("a2", "work")], [step("b1", "work"), wait("w2", "B.b"), step("b2", "work")]]);
+    let branches =
+        json!([[wait("w1", "A.a"), step("a2", "work")], [step("b1", "work"), wait("w2", "B.b"), step("b2", "work")]]);
     let both = json!({ "parallel": { "name": "both", "branches": branches } });
-    let last = json!({ "do": { "name": "end", "action": "work", "input": ["{{steps.a2.output}}", "{{steps.b2.output}}"] } });
+    let last =
+        json!({ "do": { "name": "end", "action": "work", "input": ["{{steps.a2.output}}", "{{steps.b2.output}}"] } });
     flow.define("par", &[both, last]).await?;
     flow.start("par", "r", json!(null)).await?;
     for _ in 0..2_000 {

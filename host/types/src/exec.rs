@@ -1,6 +1,8 @@
 //! The seam between who keeps objects alive (`runtime`) and who runs components (`engine`, or a script in `testkit`).
 
-use crate::{ActionShape, BranchOf, Call, Fault, FunctionKind, Hash, Id, Json, Limits, LogStream, Manifest, Reply, Timestamp};
+use crate::{
+    ActionShape, BranchOf, Call, Fault, FunctionKind, Hash, Id, Json, Limits, LogStream, Manifest, Reply, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -37,8 +37,7 @@ async fn workflows_are_stored_listed_and_removed() {
     let server = with("order", wait()).await;
     let listed = server.get("/api/workflows").await.json();
     let version = &listed["workflows"][0]["version"];
-    let expected =
-        json!({ "workflows": [{ "name": "order", "description": "as a test", "trigger": "manual", "version": version }] });
+    let expected = json!({ "workflows": [{ "name": "order", "description": "as a test", "trigger": "manual", "version": version }] });
     assert_eq!(listed, expected);
     assert_eq!(server.get("/api/workflows/order").await.json()["definition"]["run"]["steps"], wait_as_kept());
     for (body, status, code) in [
@@ -79,7 +78,8 @@ async fn a_run_is_begun_told_an_event_and_shown() {
     assert_eq!((&shown["steps"][0]["name"], &shown["steps"][0]["type"]), (&json!("greet"), &json!("do")));
     assert_eq!(shown["steps"][0]["output"], json!({ "of": 3 }));
     assert_eq!((&shown["steps"][0]["attempts"], &shown["steps"][1]["status"]), (&json!(1), &json!("waiting")));
-    let sent = server.call("POST", "/api/workflows/order/runs/r1/events/Order.paid", r#"{"payload":{"by":"ann"}}"#).await;
+    let sent =
+        server.call("POST", "/api/workflows/order/runs/r1/events/Order.paid", r#"{"payload":{"by":"ann"}}"#).await;
     assert_eq!(sent.status, 202, "{}", sent.text);
     let shown = server.until("order/runs/r1", "completed").await;
     assert_eq!(shown["output"]["data"], json!({ "by": "ann" }));
@@ -116,7 +116,11 @@ async fn a_run_is_paused_resumed_and_cancelled() {
         assert_eq!(ask(what, "").await, (409, code.into()), "{what}");
     }
     for what in ["pause", "resume", "cancel", "events/x"] {
-        assert_eq!(server.call("POST", &format!("/api/workflows/order/runs/none/{what}"), "").await.status, 404, "{what}");
+        assert_eq!(
+            server.call("POST", &format!("/api/workflows/order/runs/none/{what}"), "").await.status,
+            404,
+            "{what}"
+        );
     }
 }
 

@@ -1,6 +1,8 @@
 //! Workflows on the command line.
 
-use super::*;
+use super::User;
+use super::server::FakeServer;
+use serde_json::json;
 
 fn run(status: &str, steps: &serde_json::Value) -> serde_json::Value {
     json!({
@@ -28,10 +30,12 @@ async fn a_run_is_begun_and_waited_for() {
     assert!(done.stderr.contains("pay"), "each step is told as it moves: {}", done.stderr);
     let mut failed = run("failed", &step("failed"));
     failed["error"] = json!({"code": "BAD", "message": "no money"});
+    server.forget("GET /api/workflows/order/runs/r1");
     server.on("GET /api/workflows/order/runs/r1", 200, failed);
     let done = user.run(&["workflows", "run", "order", "--wait", "--json"]).await;
     assert_eq!((done.code, done.stdout.as_str()), (9, ""));
     assert_eq!(done.error()["code"], "RUN_FAILED");
+    server.forget("GET /api/workflows/order/runs/r1");
     server.on("GET /api/workflows/order/runs/r1", 200, run("running", &step("running")));
     assert_eq!(user.run(&["workflows", "run", "order", "--wait", "--timeout", "1ms"]).await.code, 8);
     let unknown = json!({"error": {"code": "WORKFLOW_NOT_FOUND", "message": "there is none"}});
@@ -55,6 +59,7 @@ async fn a_run_is_found_by_its_id_alone_and_asked() {
         assert_eq!(user.run(&["workflows", what, "order/r1"]).await.code, 0, "{what}");
     }
     let over = json!({"error": {"code": "RUN_OVER", "message": "the run is completed already"}});
+    server.forget("POST /api/workflows/order/runs/r1/cancel");
     server.on("POST /api/workflows/order/runs/r1/cancel", 409, over);
     assert_eq!(user.run(&["workflows", "cancel", "r1"]).await.code, 1, "the wrong state");
     let entry = json!({"sequence": 1, "at": "2024-01-08T12:00:00Z", "event": "step.started", "data": {"step": "pay"}});

@@ -20,8 +20,8 @@ use store::{EventFilter, Reader, Turn};
 use types::deployment::Handler;
 use types::exec::HandlerKind;
 use types::{
-    ActionRef, At, Awaited, Call, CallOptions, EventRow, Fault, FaultKind, Id, InvocationState, Json, Reply, Row, Standing,
-    Timestamp, Trigger,
+    ActionRef, At, Awaited, Call, CallOptions, EventRow, Fault, FaultKind, Id, InvocationState, Json, Reply, Row,
+    Standing, Timestamp, Trigger,
 };
 
 /// The longest wait for an event (spec WFL-2), and what is meant when nobody says.

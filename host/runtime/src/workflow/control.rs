@@ -316,13 +316,13 @@ fn begin_again(turn: &mut Turn<'_>, family: &Family, from: Option<&str>) -> Resu
         }
         place(run, step)
     };
-    let taken_back = |id: Id| -> Vec<&str> {
-        steps[&id].keys().filter_map(|name| name.strip_prefix(COMPENSATE)).collect()
-    };
+    let taken_back =
+        |id: Id| -> Vec<&str> { steps[&id].keys().filter_map(|name| name.strip_prefix(COMPENSATE)).collect() };
     let mut cut = taken_back(run).into_iter().filter_map(|name| place(run, name).or_else(|| outer(name))).min();
     if let Some(from) = from {
         let at = place(run, from).ok_or_else(|| {
-            let message = format!("the run came to no step {from:?} of its own; leave fromStep out, or name one that it did");
+            let message =
+                format!("the run came to no step {from:?} of its own; leave fromStep out, or name one that it did");
             Fault::invalid("STEP_NOT_FOUND", message)
         })?;
         cut = Some(cut.map_or(at, |cut| cut.min(at)));

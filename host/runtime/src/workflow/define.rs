@@ -92,7 +92,8 @@ impl Object {
             return read(&newest.spec, name);
         }
         let row = self.peek(|store| store.version(version).map_err(|e| fault_of(&e))).await?;
-        let is_it = |row: &types::ThingRow| row.key.noun.as_str() == Kind::Workflow.noun() && row.key.id.as_str() == name;
+        let is_it =
+            |row: &types::ThingRow| row.key.noun.as_str() == Kind::Workflow.noun() && row.key.id.as_str() == name;
         let row = row.filter(is_it).ok_or_else(|| {
             let message = format!("version {version} of the workflow {name} is not kept any more");
             Fault::new(types::FaultKind::Gone, "VERSION_GONE", message)
@@ -103,7 +104,10 @@ impl Object {
 
 pub(super) fn unknown(name: &str) -> Fault {
     let shown: String = name.chars().take(80).collect();
-    Fault::not_found("WORKFLOW_NOT_FOUND", format!("there is no workflow {shown:?} here; GET /api/workflows lists them"))
+    Fault::not_found(
+        "WORKFLOW_NOT_FOUND",
+        format!("there is no workflow {shown:?} here; GET /api/workflows lists them"),
+    )
 }
 
 fn check(spec: &WorkflowSpec) -> Result<(), Fault> {

@@ -15,8 +15,8 @@ pub use define::WorkflowShown;
 mod show;
 pub use show::{HistoryEntry, RunShown, RunStatus, RunsPage, RunsWanted, StepShown, StepStatus};
 mod start;
-pub(crate) use start::branch;
 pub use start::RunWanted;
+pub(crate) use start::branch;
 mod walk;
 pub(crate) use walk::go_through;
 

@@ -28,15 +28,8 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
-    pub const ALL: [Self; 7] = [
-        Self::Queued,
-        Self::Running,
-        Self::Waiting,
-        Self::Paused,
-        Self::Completed,
-        Self::Failed,
-        Self::Cancelled,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Queued, Self::Running, Self::Waiting, Self::Paused, Self::Completed, Self::Failed, Self::Cancelled];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -170,12 +163,7 @@ impl Object {
     }
 
     /// Runs of a workflow, newest first, without their steps.
-    pub async fn workflow_runs(
-        &self,
-        caller: &Caller,
-        workflow: &str,
-        wanted: &RunsWanted,
-    ) -> Result<RunsPage, Fault> {
+    pub async fn workflow_runs(&self, caller: &Caller, workflow: &str, wanted: &RunsWanted) -> Result<RunsPage, Fault> {
         caller.may("workflows", "read")?;
         if self.known_workflow(workflow).is_err() && !self.has_runs(workflow).await? {
             return Err(super::define::unknown(workflow));
@@ -388,9 +376,7 @@ impl Viewer<'_> {
             let child = rows.get(&format!("{name}[{number}]")).and_then(|row| row.child);
             has_begun |= child.is_some();
             let own = match child {
-                Some(child) => {
-                    by_name(self.store.steps(child, 0, journal::STEPS_MAX).map_err(|e| fault_of(&e))?)
-                }
+                Some(child) => by_name(self.store.steps(child, 0, journal::STEPS_MAX).map_err(|e| fault_of(&e))?),
                 None => Rows::new(),
             };
             self.goes_on = before;

@@ -12,8 +12,7 @@ use store::{Turn, WorkflowRun};
 use types::deployment::{WorkflowBody, WorkflowSpec, check_name};
 use types::exec::{Entry, HandlerKind};
 use types::{
-    Asked, BranchOf, Call, Fault, FunctionName, Id, InvocationRow, Json, Retry, Row, Timestamp, Trigger,
-    WorkflowRunRow,
+    Asked, BranchOf, Call, Fault, FunctionName, Id, InvocationRow, Json, Retry, Row, Timestamp, Trigger, WorkflowRunRow,
 };
 
 /// A run is tried once: its steps have attempts of their own.

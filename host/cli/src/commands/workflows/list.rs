@@ -23,7 +23,9 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
         let mut url = client.url(&["workflows", &cell(&workflow, "name"), "runs"]);
         url.query_pairs_mut().append_pair("limit", "1");
         let last = rows(client.get(context, url).await?, "runs");
-        let last = last.get(0).map(|run| json!({ "runId": run["runId"], "status": run["status"], "startedAt": run["startedAt"] }));
+        let last = last
+            .get(0)
+            .map(|run| json!({ "runId": run["runId"], "status": run["status"], "startedAt": run["startedAt"] }));
         workflow["lastRun"] = last.unwrap_or(Value::Null);
         shown.push(workflow);
     }
