@@ -1,6 +1,7 @@
 //! Runs of workflows: what survives a stop, what was asked of them, and in which order they take back what they did.
 
 #[path = "durable/scene.rs"]
+#[expect(dead_code, reason = "these tests need a part of it")]
 mod scene;
 
 use org_ai_runtime::{HistoryEntry, RunShown, RunStatus, RunWanted, RunsWanted, StepStatus};
