@@ -3,7 +3,7 @@
 use crate::handlers::{
     actions, actions_log, branches, checkout, dead_letters, deployments, events, events_stream, functions, index,
     invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
-    things, undo, verbs,
+    things, undo, verbs, workflows,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -42,6 +42,9 @@ use utoipa::{Modify, OpenApi};
         things::edges::outbound, things::edges::relate, things::edges::unrelate, things::edges::inbound,
         things::url::canonical, things::url::short,
         nouns::list, nouns::show, nouns::store, nouns::remove,
+        workflows::list, workflows::show, workflows::store, workflows::remove, workflows::run, workflows::start_alias,
+        workflows::runs, workflows::run_shown, workflows::history, workflows::pause, workflows::resume,
+        workflows::cancel, workflows::send,
     ),
     components(schemas(views::ErrorBody, things::batch::BatchOperation)),
     modifiers(&Credentials),

@@ -4,7 +4,7 @@ use crate::app::Shared;
 use crate::handlers::{
     actions, actions_log, branches, checkout, dead_letters, deployments, events, events_stream, functions, index,
     invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
-    things, undo, verbs,
+    things, undo, verbs, workflows,
 };
 use crate::problem::Problem;
 use axum::Router;
@@ -59,6 +59,7 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/objects", get(objects::list).post(objects::create))
         .merge(of_schedules())
         .merge(of_branches())
+        .merge(of_workflows())
         .route("/api/events", get(events::list))
         .merge(of_the_bus())
         .merge(of_things());
@@ -124,6 +125,22 @@ fn of_schedules() -> Router<Shared> {
         .route("/api/schedules/{name}/run", post(schedules::run))
         .route("/api/schedules/{name}/pause", post(schedules::pause))
         .route("/api/schedules/{name}/resume", post(schedules::resume))
+}
+
+/// Workflows and their runs.
+fn of_workflows() -> Router<Shared> {
+    Router::new()
+        .route("/api/workflows", get(workflows::list))
+        .route("/api/workflows/{name}", get(workflows::show).put(workflows::store).delete(workflows::remove))
+        .route("/api/workflows/{name}/run", post(workflows::run))
+        .route("/api/workflows/{name}/start", post(workflows::start_alias))
+        .route("/api/workflows/{name}/runs", get(workflows::runs))
+        .route("/api/workflows/{name}/runs/{id}", get(workflows::run_shown))
+        .route("/api/workflows/{name}/runs/{id}/history", get(workflows::history))
+        .route("/api/workflows/{name}/runs/{id}/pause", post(workflows::pause))
+        .route("/api/workflows/{name}/runs/{id}/resume", post(workflows::resume))
+        .route("/api/workflows/{name}/runs/{id}/cancel", post(workflows::cancel))
+        .route("/api/workflows/{name}/runs/{id}/events/{event}", post(workflows::send))
 }
 
 /// What answers when nothing else does. Handlers limit their bodies themselves.

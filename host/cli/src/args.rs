@@ -116,6 +116,9 @@ pub(crate) enum Command {
     /// The log of what was done
     #[command(subcommand)]
     Actions(commands::actions::Command),
+    /// Work of several steps, and its runs
+    #[command(subcommand)]
+    Workflows(commands::workflows::Command),
     Whoami(commands::whoami::Command),
     Login(commands::login::Command),
     Logout(commands::logout::Command),

@@ -78,6 +78,12 @@ const TABLE: &[Row] = &[
     ),
     Row("READ_ONLY_REF", Exit::General, Some("write without a ref, or to a branch: --at NAME")),
     Row("BRANCH_NOT_FOUND", Exit::NotFound, Some("`org.ai branches list` shows the branches there are")),
+    Row(
+        "RUN_NOT_FOUND",
+        Exit::NotFound,
+        Some("`org.ai workflows list` shows the last run of each; of a removed workflow write WORKFLOW/RUN"),
+    ),
+    Row("RUN_FAILED", Exit::Remote, None),
     Row("NOUN_NOT_FOUND", Exit::NotFound, Some("`org.ai nouns list` shows the types there are")),
     Row(
         "VERSION_DELETED",

@@ -169,3 +169,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_call_with_a_name_of_its_own_is_found_whenever_it_is_made() {
+    let sleep = Call::Sleep { duration_ms: 5 };
+    let named =
+        |ordinal, id: &str| StepRow { step_id: Some(id.into()), ..recorded(ordinal, 1, &sleep, Some(Reply::Done)) };
+    let mut journal = Journal::new(1, vec![named(0, "a"), named(1, "b")]);
+    assert_eq!(journal.next_named("b", &sleep).unwrap(), (1, answered(Reply::Done)));
+    assert_eq!(journal.next_named("c", &sleep).unwrap(), (2, Next::New { cut: false }));
+    assert_eq!(journal.next_named("a", &sleep).unwrap(), (0, answered(Reply::Done)));
+    let other = Call::Sleep { duration_ms: 6 };
+    let mut journal = Journal::new(1, vec![named(0, "a")]);
+    assert_eq!(journal.next_named("a", &other).unwrap_err().code, "NON_DETERMINISTIC");
+}

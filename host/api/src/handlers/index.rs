@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use types::IdentityKind;
 
-const LINKS: [(&str, &str); 16] = [
+const LINKS: [(&str, &str); 17] = [
     ("actions", "/api/actions"),
     ("actionsLog", "/api/actions-log"),
     ("branches", "/api/branches"),
@@ -25,6 +25,7 @@ const LINKS: [(&str, &str); 16] = [
     ("self", "/api/$self"),
     ("verbs", "/api/verbs"),
     ("whoami", "/api/whoami"),
+    ("workflows", "/api/workflows"),
 ];
 
 #[utoipa::path(get, path = "/api", tag = "host", security(()), responses((status = 200, description = "Where to go on", body = IndexView)))]

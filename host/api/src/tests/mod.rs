@@ -13,6 +13,7 @@ mod routes;
 mod schedules;
 mod sockets;
 mod things;
+mod workflows;
 
 use crate::Config;
 use axum::Router;

@@ -14,7 +14,7 @@ fn documented() -> Vec<(String, String)> {
         for method in methods.as_object().unwrap().keys() {
             let path = path.replace("{id}", "00000000-0000-7000-8000-000000000000").replace("{type}", "Startup");
             let path = path.replace("{version}", "1").replace("{verb}", "owns").replace("{noun}", "Startup");
-            let path = path.replace("{op}", "fork").replace("{ns}", "nobody");
+            let path = path.replace("{op}", "fork").replace("{event}", "approve").replace("{ns}", "nobody");
             routes.push((method.to_uppercase(), path.replace("{name}", "nobody").replace("{action}", "nobody")));
         }
     }

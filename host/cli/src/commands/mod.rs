@@ -29,6 +29,7 @@ pub(crate) mod subscriptions;
 pub(crate) mod things;
 pub(crate) mod verbs;
 pub(crate) mod whoami;
+pub(crate) mod workflows;
 
 pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result<()> {
     match command {
@@ -58,6 +59,7 @@ pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result
         args::Command::Objects(command) => objects::run(command, context).await,
         args::Command::Invocations(command) => invocations::run(command, context).await,
         args::Command::Actions(command) => actions::run(command, context).await,
+        args::Command::Workflows(command) => workflows::run(command, context).await,
         args::Command::Whoami(command) => whoami::run(command, context).await,
         args::Command::Login(command) => login::run(command, context).await,
         args::Command::Logout(command) => logout::run(command, context),

@@ -9,6 +9,7 @@ mod invoking;
 mod rules;
 mod server;
 mod things;
+mod workflows;
 
 use crate::context::{Context, Streams};
 use crate::env::Env;

@@ -200,7 +200,7 @@ impl Object {
         }
         if payload.as_str().len() > PAYLOAD_BYTES_MAX {
             let message = format!("the payload of an event is at most {PAYLOAD_BYTES_MAX} bytes long");
-            return Err(Fault::limit("EVENT_LIMIT", message));
+            return Err(Fault::limit("PAYLOAD_TOO_LARGE", message));
         }
         let (id, now) = (self.find_run(workflow, run).await?, self.node.now());
         let (name, data) = (name.to_owned(), types::redact(&payload));

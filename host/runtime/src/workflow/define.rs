@@ -1,7 +1,7 @@
 //! Definitions of workflows: things of noun `WorkflowDefinition`.
 
 use crate::Caller;
-use crate::declared::{Definition, Kind, declare};
+use crate::declared::{DECLARED_MAX, Definition, Kind, declare};
 use crate::object::{Object, fault_of};
 use model::filter::Filter;
 use types::deployment::{Deployment, Step, WorkflowBody, WorkflowSpec};
@@ -61,6 +61,11 @@ impl Object {
     pub async fn set_workflow(&self, caller: &Caller, spec: WorkflowSpec) -> Result<WorkflowShown, Fault> {
         caller.may("workflows", "update")?;
         check(&spec)?;
+        let known = self.inner.declared.all(Kind::Workflow);
+        if known.len() >= DECLARED_MAX && known.iter().all(|known| known.name != spec.name) {
+            let message = format!("an object has {DECLARED_MAX} workflows at most; delete some");
+            return Err(Fault::limit("WORKFLOWS_LIMIT", message));
+        }
         let (data, name, caller, inner) = (Json::of(&spec), spec.name.clone(), caller.clone(), self.inner.clone());
         let declares = self
             .change_then(

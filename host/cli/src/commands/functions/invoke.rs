@@ -75,7 +75,7 @@ fn classify(failure: Failure) -> Failure {
     not_deployed(failure)
 }
 
-fn read_input(input: Option<&str>, context: &mut Context) -> Result<Json> {
+pub(crate) fn read_input(input: Option<&str>, context: &mut Context) -> Result<Json> {
     let (text, place) = match input {
         None => return Ok(Json::null()),
         Some("-") => (context.read_stdin()?, "standard input".to_owned()),
