@@ -1,3 +1,5 @@
+//! Calls, records and what a journal makes of them.
+
 use super::*;
 use proptest::prelude::*;
 use types::{CallOptions, Json};
