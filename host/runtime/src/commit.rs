@@ -187,9 +187,33 @@ pub(crate) struct Path {
     pub(crate) log: Arc<dyn CommitLog>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) undurable: Arc<Undurable>,
+    /// The folder whose disk the log is on.
+    pub(crate) data_dir: std::path::PathBuf,
 }
 
+impl Path {
+    /// Whether the disk has room for more than what recovery may need. Asked for each batch: it costs a microsecond.
+    fn has_room(&self) -> bool {
+        // A disk that does not say is not taken for full.
+        let Ok(disk) = rustix::fs::statvfs(&self.data_dir) else { return true };
+        let block = disk.f_frsize.max(1);
+        disk.f_bavail.saturating_mul(block)
+            >= (disk.f_blocks / DISK_KEPT_PART).saturating_mul(block).min(DISK_KEPT_BYTES_MAX)
+    }
+}
+
+/// Of the disk so much stays free of new writes, so that what was acknowledged can be read, and recovered, on a full one.
+const DISK_KEPT_BYTES_MAX: u64 = 16 << 20;
+/// Or this part of a small one.
+const DISK_KEPT_PART: u64 = 64;
+
 impl Committers {
+    /// # Errors
+    /// `STORAGE_FULL`.
+    pub(crate) fn check_room(&self) -> Result<(), Fault> {
+        if self.path.has_room() { Ok(()) } else { Err(crate::object::fault_of(&store::Error::Full)) }
+    }
+
     pub(crate) fn start(threads: usize, flush_window: Duration, path: &Arc<Path>) -> std::io::Result<Self> {
         let shards: Vec<_> = (0..threads.max(1)).map(|_| Arc::new(Shard::new(flush_window))).collect();
         let threads = shards
@@ -353,6 +377,9 @@ fn write_some(object: &Arc<Inner>, path: &Path) -> Left {
         }
         return Left::Batch;
     }
+    if batch.iter().any(|(queued, _)| matches!(queued, Queued::Change(_))) && !path.has_room() {
+        batch = refuse_changes(object, batch);
+    }
     let bytes: u64 = batch.iter().map(|(_, bytes)| u64::from(*bytes)).sum();
     path.undurable.enter(bytes);
     let written = write_batch(object, batch, path);
@@ -391,6 +418,21 @@ fn write_some(object: &Arc<Inner>, path: &Path) -> Left {
         (true, false) => Left::Arrived,
         (true, true) => Left::Batch,
     }
+}
+
+/// The disk is full: who asked for a change is told, what only notes what happened is left.
+fn refuse_changes(object: &Inner, batch: Vec<(Queued, u32)>) -> Vec<(Queued, u32)> {
+    let mut left = Vec::new();
+    for (queued, bytes) in batch {
+        match queued {
+            Queued::Change(change) => {
+                object.free(bytes);
+                change.settle(Err(crate::object::fault_of(&store::Error::Full)));
+            }
+            note @ Queued::Note(_) => left.push((note, bytes)),
+        }
+    }
+    left
 }
 
 #[derive(Default)]

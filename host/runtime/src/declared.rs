@@ -147,6 +147,19 @@ impl Declared {
     }
 }
 
+/// As what a declaration is told of events, if it may be.
+pub(crate) fn listener_of(kind: Kind, name: &str) -> Option<String> {
+    match kind {
+        Kind::Subscription => Some(name.to_owned()),
+        Kind::Workflow => Some(format!("{WORKFLOW_LISTENER}{name}")),
+        Kind::Schedule | Kind::Function | Kind::Deployment => None,
+    }
+}
+
+/// Before the name of a workflow where that of a subscription stands: an event, which a subscription without a name begins
+/// with, has a dot before any colon.
+pub(crate) const WORKFLOW_LISTENER: &str = "workflow:";
+
 /// What a turn wrote of a declaration; [`Declared::took`] puts it into effect once that is durable.
 #[derive(Clone, Debug)]
 pub(crate) struct Declares {
@@ -168,10 +181,12 @@ pub(crate) fn declare(
     spec: Option<&Json>,
 ) -> Result<Declares, Fault> {
     let key = kind.key(name)?;
-    let began = match kind {
-        Kind::Subscription => turn.subscribed_after(name).map_err(|e| fault_of(&e))?.unwrap_or(0),
-        Kind::Schedule | Kind::Workflow | Kind::Function | Kind::Deployment => 0,
+    let listener = listener_of(kind, name);
+    let heard = match &listener {
+        Some(listener) => turn.subscribed_after(listener).map_err(|e| fault_of(&e))?,
+        None => None,
     };
+    let began = heard.unwrap_or(0);
     let head = turn.newest(&Line::main(), &key).map_err(|e| fault_of(&e))?;
     let live = head.as_ref().filter(|row| !row.deleted);
     let (verb, event, data) = match (live, spec) {
@@ -200,19 +215,17 @@ pub(crate) fn declare(
         actor: draft.actor().to_owned(),
         born: head.as_ref().map(ThingRow::born),
     };
-    let is_new_subscription = kind == Kind::Subscription && live.is_none();
+    let is_new_listener = spec.is_some() && (live.is_none() || heard.is_none());
     let written = row.clone();
     let (action, happened) = done(&draft, live.map(|row| row.version), Some(row.version), serde_json::json!({}), event);
     let write = || {
         turn.write(Row::Thing(row))?;
         turn.write(Row::Action(action))?;
         write_event(turn, happened, draft.id, draft.at)?;
-        if !is_new_subscription {
-            return Ok(began);
-        }
+        let Some(listener) = listener.filter(|_| is_new_listener) else { return Ok(began) };
         // It is for what happens behind its own beginning.
         let through = turn.next_sequence() - 1;
-        turn.write(Row::Delivered { subscription: Some(name.to_owned()), through })?;
+        turn.write(Row::Delivered { subscription: Some(listener), through })?;
         Ok(through)
     };
     let after = write().map_err(|e| fault_of(&e))?;

@@ -99,7 +99,12 @@ impl Node {
         let node_key = node_key(&config.data_dir)?;
         let blobs = Blobs::open(config.data_dir.join("blobs"))?;
         let (wake_table, known_wakes) = crate::durable::open_wake_table(&config.data_dir)?;
-        let path = Arc::new(Path { log: log.clone(), clock: clock.clone(), undurable: Arc::new(Undurable::default()) });
+        let path = Arc::new(Path {
+            log: log.clone(),
+            clock: clock.clone(),
+            undurable: Arc::new(Undurable::default()),
+            data_dir: config.data_dir.clone(),
+        });
         let inner = NodeInner {
             committers: Committers::start(config.commit_threads, config.flush_window, &path)?,
             room: Arc::new(Semaphore::new(config.node_queue_bytes_max as usize)),

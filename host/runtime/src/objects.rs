@@ -1,6 +1,6 @@
 //! Objects come and go: opening a file, bringing it up to date with the log, writing it out.
 
-use crate::declared::{Declared, Kind, Stored};
+use crate::declared::{Declared, Kind, Stored, listener_of};
 use crate::functions::{Functions, NOUN};
 use crate::node::{Node, NodeInner};
 use crate::object::{Inner, LeftOpen, Parts, fault_of};
@@ -118,15 +118,15 @@ fn look_at(store: &Store) -> Result<Found, store::Error> {
     for kind in Kind::ALL {
         if has(kind.noun())? {
             for row in all_of(store, kind.noun())? {
-                let after = match kind {
-                    Kind::Subscription => store.subscribed_after(row.key.id.as_str())?.unwrap_or(0),
-                    Kind::Schedule | Kind::Workflow | Kind::Function | Kind::Deployment => 0,
+                let after = match listener_of(kind, row.key.id.as_str()) {
+                    Some(listener) => store.subscribed_after(&listener)?.unwrap_or(0),
+                    None => 0,
                 };
                 declared.push(Stored { kind, row, after });
             }
         }
     }
-    let begin = declared.iter().filter(|d| d.kind == Kind::Subscription).map(|d| d.after).min();
+    let begin = declared.iter().filter(|d| crate::bus::listens(d.kind, &d.row)).map(|d| d.after).min();
     let has_events = match begin {
         Some(begin) => begin.max(store.delivered()?) < store.next_sequence() - 1,
         None => false,

@@ -138,6 +138,7 @@ pub(crate) struct OpenTurn {
 impl OpenTurn {
     /// Waits for the gate.
     pub(crate) async fn begin(object: &Object) -> Result<Self, Fault> {
+        object.node.inner.committers.check_room()?;
         let entry = object.enter().await;
         let mut begun = Self { object: object.clone(), held: None };
         // What the run has noted before comes before what its turn writes.

@@ -121,6 +121,18 @@ impl Flow {
         Ok(self.scene.root.run_workflow(&self.scene.caller, workflow, wanted).await?.0)
     }
 
+    /// Until exactly these were called.
+    async fn calls_are(&self, expected: &[&str]) -> anyhow::Result<()> {
+        for _ in 0..5_000 {
+            if self.calls.all().len() >= expected.len() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        anyhow::ensure!(self.calls.all() == expected, "{:?}", self.calls.all());
+        Ok(())
+    }
+
     async fn run(&self, workflow: &str, run: &str) -> anyhow::Result<RunShown> {
         Ok(self.scene.root.workflow_run(&self.scene.caller, workflow, run).await?)
     }
@@ -606,5 +618,52 @@ async fn what_is_wrong_with_a_definition_is_told_by_its_place() -> anyhow::Resul
     let many: Vec<_> = (0..1025).map(|n| step(&format!("s{n}"), "work")).collect();
     let refused = flow.define("many", &many).await.expect_err("too many steps");
     assert!(refused.to_string().contains("1024"), "{refused}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_begins_one_run_and_a_circle_of_runs_ends() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let flow = Flow::new(dir.path()).await?;
+    flow.scene.run("say", &json!({ "event": "Order.placed", "data": { "n": 1 } })).await?;
+    flow.define_as(json!({
+        "name": "ship",
+        "trigger": { "event": { "event": "Order.placed", "filter": "data.n > 1" } },
+        "run": { "steps": [{ "do": { "name": "pack", "action": "work", "input": "{{input.data.n}}" } }] },
+    }))
+    .await?;
+    for n in [1, 2] {
+        flow.scene.run("say", &json!({ "event": "Order.placed", "data": { "n": n } })).await?;
+    }
+    flow.calls_are(&["work:2"]).await?;
+    // Each run says what begins the next one.
+    flow.define_as(json!({
+        "name": "circle",
+        "trigger": { "event": { "event": "Wheel.turned" } },
+        "run": { "steps": [{ "do": { "name": "turn", "action": "say", "input": { "event": "Wheel.turned" } } }] },
+    }))
+    .await?;
+    flow.scene.run("say", &json!({ "event": "Wheel.turned" })).await?;
+    for _ in 0..5_000 {
+        let standing = types::FailedStanding::Dead;
+        let wanted = org_ai_runtime::FailedFilter { standing, subscription: None, after: None, limit: 10 };
+        let dead = flow.scene.root.failed_deliveries(&flow.scene.caller, &wanted).await?;
+        if let Some(dead) = dead.items.first() {
+            assert_eq!(dead.row.error.code, "EVENT_LOOP");
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    anyhow::bail!("the circle does not end")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_is_no_trigger_here_and_that_is_said() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let flow = Flow::new(dir.path()).await?;
+    let nightly = json!({ "name": "nightly", "trigger": { "schedule": { "schedule": "daily at 3am" } },
+                          "run": { "steps": [step("a", "work")] } });
+    let refused = flow.define_as(nightly).await.expect_err("it would never begin");
+    assert!(refused.to_string().contains("schedule.fired"), "{refused}");
     Ok(())
 }

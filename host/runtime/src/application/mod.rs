@@ -8,6 +8,7 @@
 mod check;
 mod quiet;
 mod texts;
+pub(crate) use texts::NO_SCHEDULES;
 mod tried;
 mod write;
 

@@ -79,6 +79,10 @@ pub(super) fn unserved(whole: &Deployment) -> Vec<String> {
     told
 }
 
+/// What a workflow can be begun by instead.
+pub(crate) const NO_SCHEDULES: &str = "a schedule does not begin a workflow by itself on this host; let one with emit = true \
+     say schedule.fired, and begin the workflow with that event and the filter data.schedule == \"NAME\"";
+
 fn of_workflow(workflow: &WorkflowSpec, path: &str, now: Timestamp, found: &mut Vec<Problem>) {
     match &workflow.trigger {
         Trigger::Manual => {}
@@ -88,6 +92,7 @@ fn of_workflow(workflow: &WorkflowSpec, path: &str, now: Timestamp, found: &mut 
         }
         Trigger::Schedule { schedule, timezone, catch_up: _, overlap: _ } => {
             phrase(schedule, timezone.as_deref(), now, format!("{path}.trigger.schedule.schedule"), found);
+            found.push(Problem { path: format!("{path}.trigger.schedule"), message: NO_SCHEDULES.to_owned() });
         }
     }
     if let WorkflowBody::Steps(steps) = &workflow.run {

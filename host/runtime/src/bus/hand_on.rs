@@ -5,6 +5,7 @@ use super::{EVENT_DEPTH_MAX, Subscription, noun_of};
 use crate::durable::{Accepting, Asker};
 use crate::invoke::InvokeOptions;
 use crate::object::{Object, fault_of};
+use crate::workflow::{PlannedRun, RunOf};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -66,8 +67,11 @@ impl Cause {
         let Some(Ok(delivery)) = delivery else {
             return Ok(Self { actor: Some(action.actor), ..Self::default() });
         };
-        let before = reader.invocation(delivery)?.filter(|i| matches!(i.row.trigger, Trigger::Event { .. }));
-        let depth = before.map_or(0, |i| depth_of(&i.row.input.to_value()) + 1);
+        let before = reader.invocation(delivery)?;
+        let depth = before.map_or(0, |i| match RunOf::read(&i.row) {
+            Some(run) => depth_of(&run.input.to_value()) + 1,
+            None => depth_of(&i.row.input.to_value()) + 1,
+        });
         Ok(Self { actor: Some(action.actor), depth, is_of_delivery: delivery == event.action })
     }
 }
@@ -79,6 +83,8 @@ fn depth_of(payload: &Value) -> u32 {
 /// What becomes of an event at one subscription.
 enum Delivery {
     Accepted(Box<Accepting>),
+    /// A run of a workflow, once for each event.
+    Run(Box<PlannedRun>),
     Refused(Box<FailedDeliveryRow>),
 }
 
@@ -86,6 +92,7 @@ impl Delivery {
     fn bytes(&self) -> usize {
         match self {
             Self::Accepted(accepting) => accepting.bytes(),
+            Self::Run(planned) => planned.bytes(),
             Self::Refused(failed) => 512 + failed.payload.as_str().len(),
         }
     }
@@ -216,6 +223,14 @@ impl Object {
         if wanted.cause.depth >= EVENT_DEPTH_MAX {
             return Ok(refused(looping()));
         }
+        if let Some(workflow) = &subscription.workflow {
+            let (caller, key) = (self.own_caller(&subscription.name), format!("event:{}", wanted.event.id));
+            return match self.plan_run(&caller, workflow, payload.clone(), None, Some(key)).await {
+                Ok(planned) => Ok(Delivery::Run(Box::new(planned.asked_by(REQUEST)))),
+                Err(fault) if matches!(fault.kind, FaultKind::Unavailable | FaultKind::Internal) => Err(fault),
+                Err(fault) => Ok(refused(fault)),
+            };
+        }
         let trigger =
             Trigger::Event { subscription: subscription.name.clone(), sequence: wanted.event.sequence, order };
         let retries = subscription.spec.max_retries;
@@ -262,16 +277,16 @@ impl Object {
     async fn accept_deliveries(&self, deliveries: Vec<Delivery>, through: u64) -> Result<(), Fault> {
         let (bytes, now) = (deliveries.iter().map(Delivery::bytes).sum(), self.node.now());
         self.change(bytes, move |turn| {
-            let write = || {
-                for delivery in deliveries {
-                    match delivery {
-                        Delivery::Accepted(accepting) => accepting.write(turn, now)?,
-                        Delivery::Refused(failed) => turn.write(Row::FailedDelivery(failed))?,
+            for delivery in deliveries {
+                match delivery {
+                    Delivery::Accepted(accepting) => accepting.write(turn, now).map_err(|e| fault_of(&e))?,
+                    Delivery::Run(planned) => drop(planned.write(turn, now)?),
+                    Delivery::Refused(failed) => {
+                        turn.write(Row::FailedDelivery(failed)).map_err(|e| fault_of(&e))?;
                     }
                 }
-                turn.write(Row::Delivered { subscription: None, through })
-            };
-            write().map_err(|e| fault_of(&e))
+            }
+            turn.write(Row::Delivered { subscription: None, through }).map_err(|e| fault_of(&e))
         })
         .await
     }

@@ -14,7 +14,7 @@ mod hand_on;
 mod manage;
 pub use manage::SubscriptionShown;
 mod subscription;
-pub(crate) use subscription::Subscription;
+pub(crate) use subscription::{Subscription, listens};
 
 use crate::commit::lock;
 use crate::declared::Declared;

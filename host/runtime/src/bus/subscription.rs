@@ -1,10 +1,10 @@
 //! One subscription as it is in effect: what it is for, in which order it is served.
 
 use super::noun_of;
-use crate::declared::{Declared, Definition, Kind};
+use crate::declared::{Declared, Definition, Kind, WORKFLOW_LISTENER};
 use model::filter::Filter;
 use model::pattern::Pattern;
-use types::deployment::SubscriptionSpec;
+use types::deployment::{Handler, SubscriptionSpec, Trigger as WorkflowTrigger, WorkflowSpec};
 use types::{EventRow, Fault};
 
 /// Automatic retries of one delivery.
@@ -17,6 +17,8 @@ pub(crate) struct Subscription {
     pub(crate) spec: SubscriptionSpec,
     /// It is for events behind this one.
     pub(crate) after: u64,
+    /// A workflow that has a run for each of its events, instead of a handler.
+    pub(crate) workflow: Option<String>,
     pattern: Pattern,
     filter: Option<Filter>,
 }
@@ -36,7 +38,7 @@ impl Subscription {
             let message = format!("maxRetries is {}; 0 to {RETRIES_MAX} are accepted", spec.max_retries);
             return Err(Fault::invalid("RETRY_INVALID", message));
         }
-        Ok(Self { name: name.to_owned(), spec, after, pattern, filter })
+        Ok(Self { name: name.to_owned(), spec, after, workflow: None, pattern, filter })
     }
 
     /// Whether its pattern names the event. What the platform tells of runs is so much that it reaches only who asks for
@@ -67,11 +69,41 @@ pub(super) fn tells_of_a_run(event: &EventRow) -> bool {
 /// Priority, then how exact the pattern is, then registration.
 pub(super) fn in_order(declared: &Declared) -> Vec<Subscription> {
     let mut found: Vec<_> = declared.all(Kind::Subscription).iter().filter_map(|d| of(d)).collect();
+    found.extend(declared.all(Kind::Workflow).iter().filter_map(|d| of_workflow(d)));
     found.sort_by(|a, b| {
         let place = |s: &Subscription| (std::cmp::Reverse(s.spec.priority), s.pattern.rank(), s.after);
         place(a).cmp(&place(b)).then_with(|| a.name.cmp(&b.name))
     });
     found
+}
+
+/// Whether it is told of events.
+pub(crate) fn listens(kind: Kind, row: &types::ThingRow) -> bool {
+    match kind {
+        Kind::Subscription => true,
+        Kind::Workflow => begins_with(row.data.as_str()).is_some(),
+        Kind::Schedule | Kind::Function | Kind::Deployment => false,
+    }
+}
+
+/// The event that begins a run of a workflow, with its filter.
+fn begins_with(spec: &str) -> Option<(WorkflowSpec, String, Option<String>)> {
+    let spec: WorkflowSpec = serde_json::from_str(spec).ok()?;
+    match spec.trigger.clone() {
+        WorkflowTrigger::Event { event, filter } => Some((spec, event, filter)),
+        WorkflowTrigger::Manual | WorkflowTrigger::Schedule { .. } => None,
+    }
+}
+
+fn of_workflow(definition: &Definition) -> Option<Subscription> {
+    let (workflow, event, filter) = begins_with(definition.spec.as_str())?;
+    let name = format!("{WORKFLOW_LISTENER}{}", definition.name);
+    // What is called is the workflow; the handler only has the place of one.
+    let handler = Handler::Function(types::FunctionName::parse(&definition.name).ok()?);
+    let spec = SubscriptionSpec { name: Some(name.clone()), event, handler, priority: 0, filter, max_retries: 0 };
+    let read = Subscription::read(&name, spec, definition.after);
+    let read = read.map_err(|fault| tracing::warn!(workflow = workflow.name, %fault, "its event does not begin it"));
+    Some(Subscription { workflow: Some(workflow.name), ..read.ok()? })
 }
 
 fn of(definition: &Definition) -> Option<Subscription> {

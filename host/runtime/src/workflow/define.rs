@@ -4,7 +4,7 @@ use crate::Caller;
 use crate::declared::{DECLARED_MAX, Definition, Kind, declare};
 use crate::object::{Object, fault_of};
 use model::filter::Filter;
-use types::deployment::{Deployment, Step, WorkflowBody, WorkflowSpec};
+use types::deployment::{Deployment, Step, Trigger, WorkflowBody, WorkflowSpec};
 use types::{Fault, Json};
 
 /// A workflow, as it is told.
@@ -121,6 +121,9 @@ fn check(spec: &WorkflowSpec) -> Result<(), Fault> {
         whole.check().into_iter().map(|p| (p.path.replacen("workflows[0].", "", 1), p.message)).collect();
     if let WorkflowBody::Steps(steps) = &spec.run {
         check_expressions(steps, &mut problems);
+    }
+    if let Trigger::Schedule { .. } = spec.trigger {
+        problems.push(("trigger.schedule".to_owned(), crate::application::NO_SCHEDULES.to_owned()));
     }
     let Some((path, message)) = problems.first() else { return Ok(()) };
     let all: Vec<_> =

@@ -16,7 +16,7 @@ mod show;
 pub use show::{HistoryEntry, RunShown, RunStatus, RunsPage, RunsWanted, StepShown, StepStatus};
 mod start;
 pub use start::RunWanted;
-pub(crate) use start::branch;
+pub(crate) use start::{PlannedRun, branch};
 mod walk;
 pub(crate) use walk::go_through;
 

@@ -77,13 +77,6 @@ impl Object {
         Ok((shown, matches!(started, Started::New(_))))
     }
 
-    /// Begins a run for an event (`event:ID`) or a tick (`tick:NAME@TIME`), once for each.
-    pub(crate) async fn start_run(&self, workflow: &str, input: Json, key: String) -> Result<Started, Fault> {
-        let caller = self.own_caller(&format!("workflow:{workflow}"));
-        let planned = self.plan_run(&caller, workflow, input, None, Some(key)).await?;
-        self.start_planned(planned).await
-    }
-
     async fn start_planned(&self, planned: PlannedRun) -> Result<Started, Fault> {
         let now = self.node.now();
         self.change(1024 + planned.accepting.bytes(), move |turn| planned.write(turn, now)).await
@@ -142,6 +135,18 @@ impl Object {
 }
 
 impl PlannedRun {
+    pub(crate) fn bytes(&self) -> usize {
+        1024 + self.accepting.bytes()
+    }
+
+    /// What comes of it is known by its request: this, and the run's id.
+    pub(crate) fn asked_by(mut self, request: &str) -> Self {
+        let row = InvocationRow::clone(&self.accepting.row);
+        let request_id = format!("{request}{}", row.id);
+        self.accepting.row = Arc::new(InvocationRow { request_id, ..row });
+        self
+    }
+
     /// Into the file, unless it is known there.
     pub(crate) fn write(self, turn: &mut Turn<'_>, at: Timestamp) -> Result<Started, Fault> {
         let Self { accepting, row, of } = self;

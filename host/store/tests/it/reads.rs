@@ -181,7 +181,7 @@ fn an_action_comes_back_as_it_was_and_moves_on() {
     let mut row = ActionRow {
         input: Some(1),
         output: Some(2),
-        durability: Durability::Do,
+        durability: Durability::Try,
         error: Some(Fault::failed("TRAP", "x").with_details(&serde_json::json!({"frames": [1]}))),
         idempotency_key: Some("k".into()),
         parent: Some(Id::from_u128(9)),
@@ -191,6 +191,11 @@ fn an_action_comes_back_as_it_was_and_moves_on() {
     };
     scene.write([Row::Action(row.clone())]);
     assert_eq!(scene.store.action(id).unwrap(), Some(row.clone()));
+    assert_eq!(scene.store.unfinished_actions(None, 10).unwrap().items, [row.clone()]);
+    // Where a durable invocation stands is in its own table.
+    let durable =
+        ActionRow { durability: Durability::Do, ..action(scene.random.id(at(6)), ActionStatus::Running, at(6)) };
+    scene.write([Row::Action(durable)]);
     assert_eq!(scene.store.unfinished_actions(None, 10).unwrap().items, [row.clone()]);
     row.status = ActionStatus::Completed;
     row.error = None;
