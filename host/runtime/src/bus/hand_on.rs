@@ -280,7 +280,8 @@ impl Object {
             for delivery in deliveries {
                 match delivery {
                     Delivery::Accepted(accepting) => accepting.write(turn, now).map_err(|e| fault_of(&e))?,
-                    Delivery::Run(planned) => drop(planned.write(turn, now)?),
+                    // One that is known began for this event before.
+                    Delivery::Run(planned) => planned.write(turn, now).map(|_| ())?,
                     Delivery::Refused(failed) => {
                         turn.write(Row::FailedDelivery(failed)).map_err(|e| fault_of(&e))?;
                     }
