@@ -75,6 +75,17 @@ async fn flags_become_headers_and_options() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_carried_out_whatever_dies_says_so_and_can_be_left() {
+    let server = FakeServer::start().await;
+    server.on("POST /api/actions/pay", 202, json!({"actionId": "a-9", "status": "pending"}));
+    let done = User::of(&server).run(&["functions", "invoke", "pay", "--do", "--async"]).await;
+    assert_eq!((done.code, done.stdout.as_str()), (0, "a-9\n"), "{done:?}");
+    let asked = server.last();
+    assert_eq!(asked.text(), r#"{"input":null,"options":{"durability":"do"}}"#);
+    assert_eq!(asked.header("prefer"), Some("respond-async"));
+}
+
+#[tokio::test]
 async fn a_failing_function_is_exit_9_and_everything_else_has_its_own() {
     let server = FakeServer::start().await;
     for (status, error, code) in [

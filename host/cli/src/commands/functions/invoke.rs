@@ -13,7 +13,7 @@ use types::{ActionRef, Json};
 /// Call a function and print its result
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  org.ai functions invoke hello --input '{\"name\":\"Ann\"}'\n  org.ai functions invoke calc.add --input @numbers.json\n  org.ai functions invoke hello@v3 --input - < input.json\n\n--timeout is also how long the function may run."
+    after_help = "Example:\n  org.ai functions invoke hello --input '{\"name\":\"Ann\"}'\n  org.ai functions invoke calc.add --input @numbers.json\n  org.ai functions invoke hello@v3 --input - < input.json\n  org.ai functions invoke pay --do --idempotency-key order-7 --input '{\"amount\":3}'\n\n--timeout is also how long the function may run; with --do, one attempt of it."
 )]
 pub(crate) struct Command {
     /// Its name, with an export for a tool box (calc.add), with a version (hello@v3, hello@~1)
@@ -25,6 +25,9 @@ pub(crate) struct Command {
     /// Do not wait for the result; print the id of the action
     #[arg(long = "async")]
     is_async: bool,
+    /// Carry it out whatever dies: it is written down before it runs, tried again, and goes on after a stop of the server
+    #[arg(long = "do")]
+    is_durable: bool,
     /// Of two calls with the same key, only the first one runs
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -45,8 +48,10 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
         options["timeoutMs"] = u64::try_from(timeout.as_millis()).map_err(Failure::usage)?.into();
         client.timeout = timeout + TRANSPORT_ALLOWANCE;
     }
-    if command.is_async {
-        options["durability"] = "send".into();
+    match (command.is_durable, command.is_async) {
+        (true, _) => options["durability"] = "do".into(),
+        (false, true) => options["durability"] = "send".into(),
+        (false, false) => {}
     }
     let url = client.url(&["actions", &command.name.to_string()]);
     // The input goes out as it came in, number for number.
