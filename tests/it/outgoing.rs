@@ -131,3 +131,24 @@ async fn a_manifest_rule_that_could_allow_nothing_is_refused_at_deploy() -> anyh
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_request_of_a_durable_run_is_a_step_and_its_secret_is_nowhere_on_disk() -> anyhow::Result<()> {
+    let outside = Outside::answering(response(&format!("you sent {SECRET}, did you not?"))).await?;
+    let server = with_fetch(&["--allow-private-networks"], &manifest(&outside.url, true)).await?;
+    let body = json!({ "input": { "url": outside.url }, "options": { "durability": "do" } });
+    let fetched = server.post("/api/actions/fetch", &body).await?.expect(200);
+    assert_eq!(fetched.body["result"]["excerpt"], "you sent {{secret:TOKEN}}, did you not?");
+    let heard = outside.heard();
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    let id = fetched.body["actionId"].as_str().unwrap_or_default();
+    let sent = heard[0].to_ascii_lowercase();
+    assert!(sent.contains(&format!("idempotency-key: {id}/")) && heard[0].contains(SECRET), "{heard:?}");
+    let shown = server.get(&format!("/api/invocations/{id}")).await?.expect(200).body;
+    let steps = shown["steps"].as_array().cloned().unwrap_or_default();
+    assert!(steps.iter().any(|s| s["name"] == "http.request" && s["state"] == "answered"), "{shown}");
+    assert!(!shown.to_string().contains(SECRET), "{shown}");
+    let files = std::process::Command::new("grep").args(["-rla", SECRET]).arg(server.data()).output()?;
+    assert!(files.stdout.is_empty(), "in the clear on disk: {}", String::from_utf8_lossy(&files.stdout));
+    Ok(())
+}
