@@ -1,21 +1,15 @@
-//! Durable functions: ours beside Restate, in alternating rounds; syncs for each call; what sleeps.
+//! Durable functions: ours beside Restate, in alternating rounds; syncs for each call.
 
 use crate::Row;
-use crate::load::{Connection, Request, load_each};
+use crate::load::{Request, load_each};
 use crate::process::{Ours, Restate};
 use crate::rows::{Measure, ROUNDS, SECONDS, guest, median, namespace, register, spread};
-use anyhow::{Context, ensure};
-use serde_json::Value;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
-pub const ALL: &[(&str, Measure)] = &[
-    ("durable", || Box::pin(durable())),
-    ("durable-syncs", || Box::pin(syncs())),
-    ("sleepers", || Box::pin(sleepers())),
-];
+pub const ALL: &[(&str, Measure)] = &[("durable", || Box::pin(durable())), ("durable-syncs", || Box::pin(syncs()))];
 
-const OBJECTS: usize = 64;
+pub const OBJECTS: usize = 64;
 
 fn body(steps: u32) -> String {
     format!(r#"{{"input":{{"steps":{steps}}},"options":{{"durability":"do"}}}}"#)
@@ -26,7 +20,7 @@ fn over(ours: &[f64], base: &[f64]) -> f64 {
     median(&ratios)
 }
 
-async fn serving() -> anyhow::Result<(TempDir, Ours)> {
+pub async fn serving() -> anyhow::Result<(TempDir, Ours)> {
     let dir = TempDir::new()?;
     let ours = Ours::start(&dir.path().join("data"), None)?;
     ours.deploy("steps", &guest("steps"))?;
@@ -96,63 +90,4 @@ async fn syncs() -> anyhow::Result<Vec<Row>> {
         });
     }
     Ok(rows)
-}
-
-/// Ten thousand invocations that sleep and are due in the same second; and what they cost in memory meanwhile.
-async fn sleepers() -> anyhow::Result<Vec<Row>> {
-    const SLEEPERS: usize = 10_000;
-    let (_dir, ours) = serving().await?;
-    ours.deploy("sleeper", &guest("sleeper"))?;
-    let before = ours.process.private_kib()?;
-    let due = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis() + 60_000;
-    let input = format!(r#"{{"input":{{"untilMs":{due}}},"options":{{"durability":"do"}}}}"#);
-    let mut clients = tokio::task::JoinSet::new();
-    for lane in 0..OBJECTS {
-        let own = namespace(lane);
-        let bearer = format!("Bearer {}", ours.key);
-        let headers = [("authorization", bearer.as_str()), ("do-namespace", own.as_str()), ("prefer", "respond-async")];
-        let request = Request::new(&ours.process.address, "POST", "/api/actions/sleeper", &headers, &input);
-        clients.spawn(async move {
-            let mut connection = Connection::open(&request.address).await?;
-            for _ in 0..SLEEPERS.div_ceil(OBJECTS) {
-                let answer = connection.call(&request.bytes).await?;
-                ensure!(answer.status == 202, "{} {}", answer.status, answer.text());
-            }
-            anyhow::Ok(())
-        });
-    }
-    while let Some(client) = clients.join_next().await {
-        client??;
-    }
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    let grown = ours.process.private_kib()?.saturating_sub(before);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis();
-    tokio::time::sleep(Duration::from_millis(u64::try_from(due.saturating_sub(now)).unwrap_or(0))).await;
-    let begun = Instant::now();
-    let mut late = Duration::ZERO;
-    for n in 0..OBJECTS {
-        let path = "/api/actions-log?status=running&limit=1";
-        let asked = ours.request("GET", path, Some(&namespace(n)), "");
-        let mut connection = Connection::open(&asked.address).await?;
-        loop {
-            let answer = connection.call(&asked.bytes).await?;
-            let left: Value = serde_json::from_slice(answer.body).context("a list")?;
-            if left["data"].as_array().is_some_and(Vec::is_empty) {
-                late = late.max(begun.elapsed());
-                break;
-            }
-            ensure!(begun.elapsed() < Duration::from_secs(60), "some sleep still: {left}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-    let seconds = late.as_secs_f64();
-    Ok(vec![Row {
-        figure: "10,000 invocations that are due in the same second: all over",
-        ours: format!("{seconds:.2} s; {:.1} KiB each while they slept", grown as f64 / SLEEPERS as f64),
-        baseline: "their time".to_owned(),
-        ratio: seconds,
-        bar: "≤ 2 s",
-        met: seconds <= 2.0,
-        n: SLEEPERS,
-    }])
 }

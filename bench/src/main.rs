@@ -10,6 +10,7 @@ mod process;
 mod raw;
 mod rows;
 mod things;
+mod waiting;
 
 use anyhow::Context;
 
@@ -33,7 +34,7 @@ fn main() -> anyhow::Result<()> {
     let load = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let inside = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut table = Vec::new();
-    let outside = rows::ALL.iter().chain(things::ALL).chain(durable::ALL).map(|row| (&load, row));
+    let outside = rows::ALL.iter().chain(things::ALL).chain(durable::ALL).chain(waiting::ALL).map(|row| (&load, row));
     for (runtime, (name, measure)) in outside.chain(inside::ALL.iter().map(|row| (&inside, row))) {
         if !wanted.is_empty() && !wanted.iter().any(|w| w == name) {
             continue;

@@ -24,6 +24,13 @@ impl Process {
         Ok(kib.filter_map(|k| k.parse::<u64>().ok()).sum())
     }
 
+    /// Ends it as a power cut would.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     pub fn terminate(mut self) -> anyhow::Result<()> {
         Command::new("kill").arg(self.child.id().to_string()).status()?;
         self.child.wait()?;

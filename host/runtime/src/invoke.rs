@@ -5,7 +5,7 @@ use crate::commit::{Note, Queued, lock};
 use crate::declared::Callable;
 use crate::functions::FunctionVersion;
 use crate::guest::GuestHost;
-use crate::object::{Object, fault_of};
+use crate::object::Object;
 use crate::running::{Chain, Running, Sending, ended, outcome_event};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -343,12 +343,6 @@ impl Object {
         Ok(Invoked { action: running.id, result: output, duration_us })
     }
 
-    /// Makes a note durable before it answers.
-    pub(crate) async fn commit_note(&self, note: Note) -> Result<(), Fault> {
-        let (bytes, node) = (note.bytes() as usize, self.node.clone());
-        self.change(bytes, move |turn| note.write(turn, node.now()).map_err(|e| fault_of(&e))).await
-    }
-
     /// Starts what the turn asked to be sent, now that it has committed.
     pub(crate) async fn release(&self, running: &Running, sends: Vec<Sending>) {
         for sending in sends {
@@ -365,15 +359,6 @@ impl Object {
         // What it says may be of things that it read.
         let fault = if touched { self.seen().await.err().unwrap_or(fault) } else { fault };
         InvokeFailed { action: Some(running.id), fault }
-    }
-
-    /// Queues rows that nobody waits for.
-    pub(crate) async fn note(&self, note: Note) {
-        let bytes = match self.try_take_room(note.bytes()) {
-            Some(bytes) => bytes,
-            None => self.take_room(note.bytes() as usize).await,
-        };
-        self.node.inner.committers.queue(&self.inner, Queued::Note(Box::new(note)), bytes);
     }
 }
 

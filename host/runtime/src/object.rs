@@ -1,7 +1,7 @@
 //! One durable object while it is in memory: its file, its queue, its functions, its runs.
 
 use crate::bus::Bus;
-use crate::commit::{Change, Queue, Queued, lock};
+use crate::commit::{Queue, lock};
 use crate::declared::Declared;
 use crate::durable::{Durable, Wakes};
 use crate::functions::Functions;
@@ -12,8 +12,8 @@ use crate::turn::Gate;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use store::{Store, Turn};
-use tokio::sync::{Notify, OnceCell, Semaphore, oneshot, watch};
+use store::Store;
+use tokio::sync::{Notify, OnceCell, Semaphore, watch};
 use types::{ActionRow, Fault, FaultKind, Id, Namespace, ObjectId, Record, Row, Standing, Timestamp};
 
 /// A handle of one durable object. Cheap to clone; while one is held, the object stays open.
@@ -304,6 +304,7 @@ impl Inner {
         let mut first: Option<Timestamp> = None;
         for row in records.iter().flat_map(|record| &record.rows) {
             match row {
+                Row::InvocationOver { .. } => {}
                 Row::Invocation(invocation) => ready |= !invocation.began,
                 Row::InvocationState(state) => match &state.at {
                     Standing::Ready => ready = true,
@@ -451,62 +452,9 @@ impl Object {
         self.change(0, |_| Ok(())).await
     }
 
-    /// Queues a write that may be refused; answers when it is durable.
-    pub(crate) async fn change<T: Send + 'static>(
-        &self,
-        bytes: usize,
-        run: impl FnOnce(&mut Turn<'_>) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Fault> {
-        self.change_then(bytes, run, |_| {}).await
-    }
-
-    /// The same; `then` runs once it is durable, also if the caller has gone meanwhile.
-    pub(crate) async fn change_then<T: Send + 'static>(
-        &self,
-        bytes: usize,
-        run: impl FnOnce(&mut Turn<'_>) -> Result<T, Fault> + Send + 'static,
-        then: impl FnOnce(&T) + Send + 'static,
-    ) -> Result<T, Fault> {
-        if self.inner.is_retired() {
-            return Err(retired());
-        }
-        let bytes = self.take_room(bytes).await;
-        let (answer, answered) = oneshot::channel();
-        let change = Awaited { run: Some(run), then: Some(then), value: None, answer };
-        self.node.inner.committers.queue(&self.inner, Queued::Change(Box::new(change)), bytes);
-        match answered.await.unwrap_or_else(|_| Err(Fault::internal())) {
-            Ok(value) => Ok(value),
-            // That the host could not write tells of nothing that is in the file.
-            Err(fault) if fault.kind == FaultKind::Unavailable => Err(fault),
-            // "It exists already" tells of something.
-            Err(fault) => self.seen().await.and(Err(fault)),
-        }
-    }
-
     /// Waits until all that can be seen now is durable: before an answer that rests on it and wrote nothing itself.
     pub(crate) async fn seen(&self) -> Result<(), Fault> {
         self.inner.seen_is_durable(self.inner.changed.load(Ordering::Acquire)).await
-    }
-
-    /// Waits for room in the queues of the object and the node; the committer gives it back.
-    pub(crate) async fn take_room(&self, bytes: usize) -> u32 {
-        let config = &self.node.inner.config;
-        let max = config.object_queue_bytes_max.min(config.node_queue_bytes_max);
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(64, max);
-        for room in [&self.inner.room, &*self.node.inner.room] {
-            room.acquire_many(bytes).await.expect("the queues' semaphores are never closed").forget();
-        }
-        bytes
-    }
-
-    /// The same if there is room now.
-    pub(crate) fn try_take_room(&self, bytes: u32) -> Option<u32> {
-        let bytes = bytes.max(64);
-        let own = self.inner.room.try_acquire_many(bytes).ok()?;
-        let node = self.node.inner.room.try_acquire_many(bytes).ok()?;
-        own.forget();
-        node.forget();
-        Some(bytes)
     }
 }
 
@@ -520,39 +468,4 @@ impl Inner {
 
 pub(crate) fn retired() -> Fault {
     Fault::new(FaultKind::Unavailable, "OBJECT_RECOVERING", "the object is being recovered; try again in a moment")
-}
-
-struct Awaited<T, R, F> {
-    run: Option<R>,
-    then: Option<F>,
-    value: Option<T>,
-    answer: oneshot::Sender<Result<T, Fault>>,
-}
-
-impl<T, R, F> Change for Awaited<T, R, F>
-where
-    T: Send + 'static,
-    R: FnOnce(&mut Turn<'_>) -> Result<T, Fault> + Send,
-    F: FnOnce(&T) + Send,
-{
-    fn run(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
-        let run = self.run.take().expect("a change runs once");
-        self.value = Some(run(turn)?);
-        Ok(())
-    }
-
-    fn settle(self: Box<Self>, outcome: Result<(), Fault>) {
-        let answer = match (outcome, self.value) {
-            (Ok(()), Some(value)) => {
-                if let Some(then) = self.then {
-                    then(&value);
-                }
-                Ok(value)
-            }
-            (Ok(()), None) => Err(Fault::internal()),
-            (Err(fault), _) => Err(fault),
-        };
-        // The caller may have gone; what was written stays written.
-        let _ = self.answer.send(answer);
-    }
 }

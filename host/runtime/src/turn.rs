@@ -54,7 +54,12 @@ impl Gate {
         Some(entry)
     }
 
-    fn leave(&self, entry: Entry, call_committer: impl Fn()) {
+    /// For who has another way when it is taken.
+    pub(crate) fn enter_if_free(&self) -> Option<Entry> {
+        self.turns.clone().try_lock_owned().ok()
+    }
+
+    pub(crate) fn leave(&self, entry: Entry, call_committer: impl Fn()) {
         if self.parked.swap(false, Ordering::SeqCst) {
             *lock(&self.handed) = Some(entry);
             return call_committer();

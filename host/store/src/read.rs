@@ -80,13 +80,15 @@ pub(crate) struct State {
     pub pending_texts: u32,
     /// An invocation waits for events, or did.
     pub awaits_events: bool,
+    pub next_invocation: u64,
 }
 
 impl State {
     pub fn read(connection: &Connection) -> Result<Self, Error> {
         let sql = "SELECT object, namespace, createdAt, appliedSeq, epoch, nextVersion, nextSequence, \
                    (SELECT createdAt FROM things ORDER BY version DESC LIMIT 1), (SELECT count(*) FROM searchPending), \
-                   EXISTS (SELECT 1 FROM invocations WHERE waitVerb IS NOT NULL) FROM meta";
+                   EXISTS (SELECT 1 FROM invocations WHERE waitVerb IS NOT NULL), \
+                   (SELECT max(number) FROM invocations) FROM meta";
         let read = |row: &Row<'_>| {
             Ok((|| {
                 let namespace = column::optional(row, 1, "namespace", |text: String| Namespace::parse(&text).ok())?;
@@ -103,6 +105,7 @@ impl State {
                     last_at: row.get::<_, Option<i64>>(7)?.map_or(Timestamp::from_millis(0), column::timestamp),
                     pending_texts: row.get(8)?,
                     awaits_events: row.get(9)?,
+                    next_invocation: row.get::<_, Option<i64>>(10)?.map_or(0, i64::cast_unsigned) + 1,
                 })
             })())
         };

@@ -77,7 +77,10 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
             "UPDATE objects SET deleted = 1, destroyedAt = ?2 WHERE ns = ?1",
             params![namespace.as_str(), millis(*at)],
         ),
-        Row::Invocation(invocation) => invocations::insert(connection, invocation),
+        Row::Invocation(invocation) => invocations::insert(connection, state, invocation, None),
+        Row::InvocationOver { invocation, output } => {
+            invocations::insert(connection, state, invocation, Some(output.as_ref()))
+        }
         Row::InvocationState(standing) => invocations::stand(connection, state, standing),
         Row::Step(step) => invocations::put_step(connection, step),
         Row::StepsCut { invocation, from } => invocations::cut_steps(connection, *invocation, *from),

@@ -99,6 +99,12 @@ pub enum Row {
     },
     /// Inserted, or what was asked of it moved on.
     WorkflowRun(Box<WorkflowRunRow>),
+    /// An invocation that was accepted and came to its end in one record, at its first attempt; `output` as in
+    /// [`Standing::Done`](crate::Standing::Done).
+    InvocationOver {
+        invocation: Box<InvocationRow>,
+        output: Option<Json>,
+    },
 }
 
 /// A delivery of an event to a subscription, whose last attempt failed (spec ON-5). There is one of each subscription and

@@ -1,13 +1,17 @@
-//! steps: so many durable steps, one after the other, and nothing else: each says `Step.taken`. Input: `{"steps": 3}`.
+//! steps: so many durable steps, one after the other, and nothing else: each says `Step.taken`. Input: `{"steps": 3}`,
+//! and `"untilMs": 1767225600000` to sleep after them.
 //! Invoked with durability `do` it is what the benchmarks measure, and what a stopped host goes on with.
 
-use org_ai::{Fault, events};
+use org_ai::{Fault, events, timers};
 use serde::{Deserialize, Serialize};
+use std::time::{Duration, UNIX_EPOCH};
 
 #[derive(Deserialize)]
 struct Input {
     #[serde(default = "one")]
     steps: u32,
+    #[serde(rename = "untilMs")]
+    until_ms: Option<u64>,
 }
 
 fn one() -> u32 {
@@ -27,6 +31,9 @@ struct Done {
 fn steps(input: Input) -> Result<Done, Fault> {
     for step in 1..=input.steps {
         events::emit("Step.taken", &Taken { step }, None)?;
+    }
+    if let Some(until_ms) = input.until_ms {
+        timers::sleep_until(UNIX_EPOCH + Duration::from_millis(until_ms))?;
     }
     Ok(Done { steps: input.steps })
 }

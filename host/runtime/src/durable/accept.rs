@@ -22,13 +22,18 @@ impl Accepting {
         1024 + 2 * self.row.input.as_str().len()
     }
 
-    /// Into the file, with its number. A timer takes the place of an earlier one of its name.
-    pub(crate) fn write(self, turn: &mut Turn<'_>, at: Timestamp) -> Result<(), store::Error> {
-        let row = InvocationRow {
-            number: turn.next_invocation()?,
+    /// The row, as it enters the file.
+    pub(crate) fn numbered(&self, turn: &Turn<'_>) -> InvocationRow {
+        InvocationRow {
+            number: turn.next_invocation(),
             events_after: turn.next_sequence() - 1,
             ..InvocationRow::clone(&self.row)
-        };
+        }
+    }
+
+    /// Into the file, with its number. A timer takes the place of an earlier one of its name.
+    pub(crate) fn write(self, turn: &mut Turn<'_>, at: Timestamp) -> Result<(), store::Error> {
+        let row = self.numbered(turn);
         if let Trigger::Timer { name } = &row.trigger
             && let Some(earlier) = turn.timer(name)?
         {

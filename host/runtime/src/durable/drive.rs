@@ -392,7 +392,7 @@ impl Object {
             None => told.push(event_of(&running.target, "completed", format!("{{\"durationUs\":{duration_us}}}"))),
         }
         let ends = Some(run.row.id).filter(|_| run.row.parent.is_some());
-        let note = Note { action: Some(action), cause: None, events: told, logs, accepts, rows, ends };
+        let note = Note { action: Some(action), events: told, logs, accepts, rows, ends, ..Note::default() };
         match open {
             Some(open) => open.commit(note).await?,
             None => self.commit_note(note).await?,

@@ -142,11 +142,8 @@ macro_rules! untried {
 
 impl Reader {
     /// What the next invocation row must have. It grows when one is written.
-    pub fn next_invocation(&self) -> Result<u64, Error> {
-        let last = self.first("SELECT max(number) FROM invocations", &[], |row| {
-            Ok(row.get::<_, Option<i64>>(0)?.map_or(0, i64::cast_unsigned))
-        })?;
-        Ok(last.unwrap_or(0) + 1)
+    pub fn next_invocation(&self) -> u64 {
+        self.state.next_invocation
     }
 
     pub fn invocation(&self, id: Id) -> Result<Option<Invocation>, Error> {
@@ -274,7 +271,7 @@ impl Reader {
             &[&int(after), &int(end), &function, &int(version)],
             |row| Ok((column::number(row, 0)?, column::id(row, 1)?)),
         )?;
-        let last = self.next_invocation()? - 1;
+        let last = self.next_invocation() - 1;
         Ok(Page { items, next: (end < last).then_some(end) })
     }
 

@@ -4,16 +4,28 @@ use super::{Blob, Text, int, millis, run};
 use crate::Error;
 use crate::read::State;
 use rusqlite::{Connection, params};
-use types::{Awaited, Id, InvocationRow, InvocationState, Standing, StepRow, Trigger};
+use types::{Awaited, Id, InvocationRow, InvocationState, Json, Standing, StepRow, Trigger};
 
-pub(crate) fn insert(connection: &Connection, i: &InvocationRow) -> Result<(), Error> {
+/// One that is accepted; `over` has its output when it is over as well.
+pub(crate) fn insert(
+    connection: &Connection,
+    state: &mut State,
+    i: &InvocationRow,
+    over: Option<Option<&Json>>,
+) -> Result<(), Error> {
     let body = encode(i)?;
     let (trigger, name, sequence, place) = columns_of(&i.trigger);
+    let standing = match over {
+        Some(_) => "done",
+        None if i.began => "running",
+        None => "ready",
+    };
+    state.next_invocation = state.next_invocation.max(i.number + 1);
     run(
         connection,
         "INSERT INTO invocations (number, id, function, version, trigger, name, sequence, place, parent, key, serial,
-           input, body, attempt, interrupted, standing)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1, 0, ?14)",
+           input, body, attempt, interrupted, standing, output)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1, 0, ?14, ?15)",
         params![
             int(i.number),
             Blob::of(i.id),
@@ -28,9 +40,11 @@ pub(crate) fn insert(connection: &Connection, i: &InvocationRow) -> Result<(), E
             i.serial,
             Text(&i.input),
             body,
-            if i.began { "running" } else { "ready" },
+            standing,
+            over.flatten().map(Text),
         ],
-    )
+    )?;
+    if over == Some(None) { super::schedules::count_failed(connection, i.id) } else { Ok(()) }
 }
 
 type Columns<'a> = (&'static str, Option<&'a str>, Option<i64>, Option<u32>);
@@ -50,7 +64,7 @@ fn columns_of(trigger: &Trigger) -> Columns<'_> {
 
 /// The input has a column of its own; it is not kept twice.
 fn encode(i: &InvocationRow) -> Result<Vec<u8>, Error> {
-    let body = InvocationRow { input: types::Json::null(), ..i.clone() };
+    let body = InvocationRow { input: Json::null(), ..i.clone() };
     postcard::to_stdvec(&body).map_err(|e| Error::Io(std::io::Error::other(e.to_string())))
 }
 

@@ -1,0 +1,149 @@
+//! What an invocation leaves behind, and how it enters the file.
+
+use super::Queued;
+use crate::durable::Accepting;
+use std::collections::{HashMap, VecDeque};
+use store::Turn;
+use types::{ActionRow, EventRow, Id, InvocationState, Json, LogRow, Reply, Row, Standing, Timestamp};
+
+/// An event that still lacks its sequence number and id.
+pub(crate) struct NewEvent {
+    pub(crate) verb: String,
+    pub(crate) source: String,
+    pub(crate) data: Json,
+}
+
+/// What an invocation leaves behind.
+#[derive(Default)]
+pub(crate) struct Note {
+    pub(crate) action: Option<ActionRow>,
+    /// Of whom the events are, when the action's row is not among what is written.
+    pub(crate) cause: Option<Id>,
+    pub(crate) events: Vec<NewEvent>,
+    pub(crate) logs: Vec<LogRow>,
+    /// Durable invocations that are accepted with it.
+    pub(crate) accepts: Vec<Accepting>,
+    /// Steps, and where invocations stand from now on.
+    pub(crate) rows: Vec<Row>,
+    /// An invocation that is over: who waits for it may go on.
+    pub(crate) ends: Option<Id>,
+    /// The acceptance of the invocation whose end this is, when neither was written yet.
+    pub(crate) begun: Option<Accepting>,
+}
+
+impl Note {
+    pub(crate) fn of_rows(rows: Vec<Row>) -> Self {
+        Self { rows, ..Self::default() }
+    }
+
+    fn take_begun(&mut self, id: Id) -> Option<Accepting> {
+        let at = self.accepts.iter().position(|accepting| accepting.row.id == id)?;
+        Some(self.accepts.remove(at))
+    }
+
+    /// The invocation that comes to its end with this, at its first attempt and with no stop of the host before it.
+    fn over(&self) -> Option<Id> {
+        self.rows.iter().find_map(|row| match row {
+            Row::InvocationState(InvocationState { id, attempt: 1, interrupted: 0, at: Standing::Done { .. } }) => {
+                Some(*id)
+            }
+            _ => None,
+        })
+    }
+
+    /// What it costs while it waits; an estimate that grows with its payload.
+    pub(crate) fn bytes(&self) -> u32 {
+        let action = self.action.as_ref().map_or(0, |a| 256 + a.options.as_str().len());
+        let events: usize = self.events.iter().map(|e| 128 + e.data.as_str().len()).sum();
+        let logs: usize = self.logs.iter().map(|l| 64 + l.text.len()).sum();
+        let accepts: usize = self.accepts.iter().map(Accepting::bytes).sum();
+        let rows: usize = self.rows.iter().map(bytes_of).sum();
+        u32::try_from(action + events + logs + accepts + rows).unwrap_or(u32::MAX)
+    }
+
+    /// Into the file, with sequence numbers.
+    pub(crate) fn write(self, turn: &mut Turn<'_>, at: Timestamp) -> Result<(), store::Error> {
+        let action_id = self.action.as_ref().map(|a| a.id).or(self.cause);
+        for accepting in self.accepts {
+            accepting.write(turn, at)?;
+        }
+        let mut begun = self.begun;
+        for row in self.rows {
+            match row {
+                Row::InvocationState(InvocationState { id, at: Standing::Done { output }, .. })
+                    if begun.as_ref().is_some_and(|accepting| accepting.row.id == id) =>
+                {
+                    let accepting = begun.take().expect("it was looked at");
+                    turn.write(Row::InvocationOver { invocation: Box::new(accepting.numbered(turn)), output })?;
+                }
+                row => turn.write(row)?,
+            }
+        }
+        if let Some(id) = self.ends {
+            crate::durable::let_parents_go_on(turn, id)?;
+        }
+        for log in self.logs {
+            turn.write(Row::Log(log))?;
+        }
+        if let Some(action) = self.action {
+            turn.write(Row::Action(action))?;
+        }
+        for event in self.events {
+            let action = action_id.expect("events are noted with the action that caused them");
+            write_event(turn, event, action, at)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a row of an invocation weighs; an estimate that grows with its payload.
+fn bytes_of(row: &Row) -> usize {
+    match row {
+        Row::Step(step) => match &step.reply {
+            Some(Reply::Json(json)) => 256 + json.as_str().len(),
+            Some(Reply::Http(http)) => 256 + http.body.len(),
+            _ => 256,
+        },
+        Row::InvocationState(state) => match &state.at {
+            Standing::Done { output: Some(output) } => 128 + output.as_str().len(),
+            _ => 128,
+        },
+        Row::FailedDelivery(failed) => 512 + failed.payload.as_str().len(),
+        _ => 128,
+    }
+}
+
+pub(crate) fn write_event(turn: &mut Turn<'_>, event: NewEvent, action: Id, at: Timestamp) -> Result<(), store::Error> {
+    let row = EventRow {
+        sequence: turn.next_sequence(),
+        id: Id::new(at, rand::random()),
+        verb: event.verb,
+        source: event.source,
+        data: event.data,
+        action,
+        created_at: at,
+    };
+    crate::durable::wake_waiting(turn, &row)?;
+    turn.write(Row::Event(row))
+}
+
+/// Puts the acceptance of an invocation to its end, where both are to be written together: it is one row then, and its
+/// action another. Not where a change comes between the two, which may ask for it.
+pub(super) fn join(waiting: &mut VecDeque<Queued>) {
+    let mut begun = HashMap::new();
+    for at in 0..waiting.len() {
+        if waiting[at].note().is_none() {
+            begun.clear();
+            continue;
+        }
+        let over = waiting[at].note().and_then(|note| note.over());
+        if let Some((id, from)) = over.and_then(|id| begun.remove_entry(&id)) {
+            let accepting = waiting[from].note().and_then(|note| note.take_begun(id));
+            if let Some(note) = waiting[at].note() {
+                note.begun = accepting;
+            }
+        }
+        let accepts = waiting[at].note().map(|note| &note.accepts);
+        begun.extend(accepts.into_iter().flatten().filter(|a| a.row.began).map(|a| (a.row.id, at)));
+    }
+}
