@@ -1,12 +1,12 @@
 //! API keys of an object (spec 14.3).
 
 use crate::app::Shared;
-use crate::body;
+use crate::body::Sent;
 use crate::caller::Who;
 use crate::handlers::Segment;
 use crate::problem::Problem;
 use crate::views::{ErrorBody, KeyView, Page, json, json_at};
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use runtime::NewKey;
@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 )]
 pub(crate) async fn list(Who { scope, caller }: Who) -> Result<Response, Problem> {
     let keys = scope.object.keys(&caller).await?;
-    Ok(json(&Page::whole(keys.into_iter().map(KeyView::of).collect())))
+    Ok(json(&Page::whole(keys, KeyView::of)))
 }
 
 /// What a key is to be. `expiresIn` and `expiresAt` exclude each other; without both it lasts until it is revoked.
@@ -50,10 +50,9 @@ pub(crate) struct KeyRequest {
 pub(crate) async fn create(
     State(app): State<Shared>,
     Who { scope, caller }: Who,
-    request: Request,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let wanted: KeyRequest = body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
+    let wanted: KeyRequest = sent.document().await?;
     let scopes = wanted.scopes.iter().map(|text| Permission::parse(text)).collect::<Result<_, _>>();
     let new = NewKey {
         name: wanted.name,
