@@ -12,7 +12,7 @@ use http::StatusCode;
 use runtime::NewKey;
 use serde::Deserialize;
 use std::time::Duration;
-use types::{Permission, Scopes, Timestamp};
+use types::{Permission, Scopes, Timestamp, parse_span};
 use utoipa::ToSchema;
 
 #[utoipa::path(
@@ -83,11 +83,7 @@ fn expiry(within: Option<&serde_json::Value>, at: Option<&str>, now: Timestamp) 
 fn duration(value: &serde_json::Value) -> Option<Duration> {
     let found = match value {
         serde_json::Value::Number(ms) => Duration::from_millis(ms.as_u64()?),
-        serde_json::Value::String(text) => {
-            let span: jiff::Span = text.trim().parse().ok()?;
-            let exact = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
-            Duration::try_from(exact).ok()?
-        }
+        serde_json::Value::String(text) => parse_span(text)?,
         serde_json::Value::Null
         | serde_json::Value::Bool(_)
         | serde_json::Value::Array(_)
