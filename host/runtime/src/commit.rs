@@ -95,14 +95,50 @@ fn bytes_of(row: &Row) -> usize {
         Row::Step(step) => match &step.reply {
             Some(types::Reply::Json(json)) => 256 + json.as_str().len(),
             Some(types::Reply::Http(http)) => 256 + http.body.len(),
-            _ => 256,
+            None
+            | Some(
+                types::Reply::Text(_)
+                | types::Reply::Version(_)
+                | types::Reply::Bool(_)
+                | types::Reply::Done
+                | types::Reply::Fault(_)
+                | types::Reply::Ready(_),
+            ) => 256,
         },
         Row::InvocationState(state) => match &state.at {
             types::Standing::Done { output: Some(output) } => 128 + output.as_str().len(),
-            _ => 128,
+            types::Standing::Done { output: None }
+            | types::Standing::Ready
+            | types::Standing::Running
+            | types::Standing::Delayed { .. }
+            | types::Standing::Waiting { .. }
+            | types::Standing::Paused => 128,
         },
         Row::FailedDelivery(failed) => 512 + failed.payload.as_str().len(),
-        _ => 128,
+        Row::Origin { .. }
+        | Row::Thing(_)
+        | Row::Action(_)
+        | Row::Event(_)
+        | Row::Log(_)
+        | Row::Object(_)
+        | Row::Key(_)
+        | Row::Secret { .. }
+        | Row::Branch(_)
+        | Row::Merge(_)
+        | Row::Search { .. }
+        | Row::Unique(_)
+        | Row::Archived(_)
+        | Row::Unarchived(_)
+        | Row::UnarchivedEvent(_)
+        | Row::Forked { .. }
+        | Row::Destroyed { .. }
+        | Row::Invocation(_)
+        | Row::StepsCut { .. }
+        | Row::Schedule { .. }
+        | Row::Delivered { .. }
+        | Row::DeliverySettled { .. }
+        | Row::InvocationMoved { .. }
+        | Row::WorkflowRun(_) => 128,
     }
 }
 
