@@ -1,17 +1,52 @@
 //! Reading what a request carries: bounded in size and in patience, JSON checked once.
 
+use crate::app::Shared;
 use crate::config::limits;
 use crate::problem::Problem;
 use axum::body::Body;
+use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
+use std::convert::Infallible;
 use std::io::Read;
 use std::time::Duration;
 use types::{Json, JsonError};
+
+/// What a request carries, not read yet: a handler looks at everything else first.
+pub(crate) struct Sent {
+    request: Request,
+    idle: Duration,
+}
+
+impl FromRequest<Shared> for Sent {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self, Infallible> {
+        Ok(Self { request, idle: app.config.body_idle_timeout })
+    }
+}
+
+impl Sent {
+    /// As [`read`].
+    pub(crate) async fn text(self) -> Result<String, Problem> {
+        let (parts, body) = self.request.into_parts();
+        read(&parts.headers, body, self.idle).await
+    }
+
+    /// As [`read`] and [`document`].
+    pub(crate) async fn document<T: DeserializeOwned>(self) -> Result<T, Problem> {
+        document(&self.text().await?)
+    }
+
+    /// As [`read`] and [`document_or_empty`].
+    pub(crate) async fn document_or_empty<T: DeserializeOwned>(self) -> Result<T, Problem> {
+        document_or_empty(&self.text().await?)
+    }
+}
 
 /// The whole of a JSON body; empty when there is none.
 ///
@@ -89,6 +124,11 @@ pub(crate) fn document<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     }
     json(text)?;
     serde_json::from_str(text).map_err(|e| Problem::validation(format!("the body is not what is needed: {e}")))
+}
+
+/// The same where nothing needs to be said: no body is a document without members.
+pub(crate) fn document_or_empty<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    document(if text.trim().is_empty() { "{}" } else { text })
 }
 
 /// Levels that may stand around a thing's data: a batch, its operations, one of them, and the envelope.

@@ -3,7 +3,7 @@
 use crate::handlers::{
     actions, actions_log, branches, checkout, dead_letters, deployments, events, events_stream, functions, index,
     invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
-    things, undo, verbs, workflows,
+    things, undo, verbs, workflow_runs, workflows,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -42,9 +42,9 @@ use utoipa::{Modify, OpenApi};
         things::edges::outbound, things::edges::relate, things::edges::unrelate, things::edges::inbound,
         things::url::canonical, things::url::short,
         nouns::list, nouns::show, nouns::store, nouns::remove,
-        workflows::list, workflows::show, workflows::store, workflows::remove, workflows::run, workflows::start_alias,
-        workflows::runs, workflows::run_shown, workflows::history, workflows::pause, workflows::resume,
-        workflows::cancel, workflows::send,
+        workflows::list, workflows::show, workflows::store, workflows::remove, workflow_runs::run, workflow_runs::start_alias,
+        workflow_runs::runs, workflow_runs::run_shown, workflow_runs::history, workflow_runs::pause, workflow_runs::resume,
+        workflow_runs::cancel, workflow_runs::send,
     ),
     components(schemas(views::ErrorBody, things::batch::BatchOperation)),
     modifiers(&Credentials),

@@ -4,7 +4,7 @@ use crate::app::Shared;
 use crate::handlers::{
     actions, actions_log, branches, checkout, dead_letters, deployments, events, events_stream, functions, index,
     invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
-    things, undo, verbs, workflows,
+    things, undo, verbs, workflow_runs, workflows,
 };
 use crate::problem::Problem;
 use axum::Router;
@@ -132,15 +132,15 @@ fn of_workflows() -> Router<Shared> {
     Router::new()
         .route("/api/workflows", get(workflows::list))
         .route("/api/workflows/{name}", get(workflows::show).put(workflows::store).delete(workflows::remove))
-        .route("/api/workflows/{name}/run", post(workflows::run))
-        .route("/api/workflows/{name}/start", post(workflows::start_alias))
-        .route("/api/workflows/{name}/runs", get(workflows::runs))
-        .route("/api/workflows/{name}/runs/{id}", get(workflows::run_shown))
-        .route("/api/workflows/{name}/runs/{id}/history", get(workflows::history))
-        .route("/api/workflows/{name}/runs/{id}/pause", post(workflows::pause))
-        .route("/api/workflows/{name}/runs/{id}/resume", post(workflows::resume))
-        .route("/api/workflows/{name}/runs/{id}/cancel", post(workflows::cancel))
-        .route("/api/workflows/{name}/runs/{id}/events/{event}", post(workflows::send))
+        .route("/api/workflows/{name}/run", post(workflow_runs::run))
+        .route("/api/workflows/{name}/start", post(workflow_runs::start_alias))
+        .route("/api/workflows/{name}/runs", get(workflow_runs::runs))
+        .route("/api/workflows/{name}/runs/{id}", get(workflow_runs::run_shown))
+        .route("/api/workflows/{name}/runs/{id}/history", get(workflow_runs::history))
+        .route("/api/workflows/{name}/runs/{id}/pause", post(workflow_runs::pause))
+        .route("/api/workflows/{name}/runs/{id}/resume", post(workflow_runs::resume))
+        .route("/api/workflows/{name}/runs/{id}/cancel", post(workflow_runs::cancel))
+        .route("/api/workflows/{name}/runs/{id}/events/{event}", post(workflow_runs::send))
 }
 
 /// What answers when nothing else does. Handlers limit their bodies themselves.

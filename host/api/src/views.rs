@@ -1,6 +1,7 @@
 //! Rows as callers see them. Field names are the API's contract; `GET /api/openapi.json` shows them.
 
 pub(crate) mod invocations;
+pub(crate) mod workflows;
 
 use crate::app::Scope;
 use crate::problem::Problem;
@@ -47,8 +48,15 @@ pub(crate) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    pub(crate) fn whole(data: Vec<T>) -> Self {
-        Self { data, next: None }
+    /// Everything there is, each as `view` shows it.
+    pub(crate) fn whole<R>(rows: impl IntoIterator<Item = R>, view: impl FnMut(R) -> T) -> Self {
+        Self { data: rows.into_iter().map(view).collect(), next: None }
+    }
+
+    /// A page of rows, each as `view` shows it.
+    pub(crate) fn of<R, C: ToString>(page: runtime::Page<R, C>, view: impl FnMut(R) -> T) -> Self {
+        let next = page.next.map(|next| next.to_string());
+        Self { data: page.items.into_iter().map(view).collect(), next }
     }
 }
 

@@ -224,6 +224,38 @@ pub(crate) fn next(body: &Value) -> Option<String> {
     }
 }
 
+/// All rows of a list, page after page: `page` asks for what is behind a cursor. More than `max` are refused, with what
+/// to do about it.
+pub(crate) async fn all_rows(
+    name: &str,
+    max: usize,
+    too_many: &str,
+    mut page: impl AsyncFnMut(Option<&str>) -> Result<Value>,
+) -> Result<Vec<Value>> {
+    let (mut found, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let body = page(cursor.as_deref()).await?;
+        let after = next(&body);
+        found.extend(array(rows(body, name)));
+        if found.len() > max {
+            return Err(Failure::usage(too_many));
+        }
+        match after {
+            // The same place twice would be for ever.
+            Some(after) if cursor.as_ref() != Some(&after) => cursor = Some(after),
+            Some(_) | None => return Ok(found),
+        }
+    }
+}
+
+/// What is no list has no rows.
+pub(crate) fn array(rows: Value) -> Vec<Value> {
+    match rows {
+        Value::Array(rows) => rows,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => Vec::new(),
+    }
+}
+
 /// The rows of a list, whichever envelope it came in: an array, `{"data":[…]}`, or `{"<name>":[…]}`.
 pub(crate) fn rows(body: Value, name: &str) -> Value {
     match body {

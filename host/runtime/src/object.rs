@@ -319,7 +319,31 @@ impl Inner {
                 Row::Schedule { state: Some(state), name: _ } => {
                     first = first.into_iter().chain(state.next_run_at).min();
                 }
-                _ => {}
+                Row::Origin { .. }
+                | Row::Thing(_)
+                | Row::Action(_)
+                | Row::Event(_)
+                | Row::Log(_)
+                | Row::Object(_)
+                | Row::Key(_)
+                | Row::Secret { .. }
+                | Row::Branch(_)
+                | Row::Merge(_)
+                | Row::Search { .. }
+                | Row::Unique(_)
+                | Row::Archived(_)
+                | Row::Unarchived(_)
+                | Row::UnarchivedEvent(_)
+                | Row::Forked { .. }
+                | Row::Destroyed { .. }
+                | Row::Step(_)
+                | Row::StepsCut { .. }
+                | Row::Schedule { state: None, .. }
+                | Row::Delivered { .. }
+                | Row::FailedDelivery(_)
+                | Row::DeliverySettled { .. }
+                | Row::InvocationMoved { .. }
+                | Row::WorkflowRun(_) => {}
             }
         }
         if ready {

@@ -6,7 +6,6 @@
 mod plain;
 mod scene;
 
-use commit_log::{CommitLog, LocalLog};
 use model::merge::Strategy;
 use org_ai_runtime::{Op, PatchOf};
 use plain::{On, Plain, Wrote};
@@ -18,7 +17,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
-use testkit::{ScriptedExecutor, TestNode};
+use testkit::{HeardLog, ScriptedExecutor, TestNode};
 use types::{Fault, ObjectId, Record, ThingKey};
 
 const CASES: u32 = 48;
@@ -141,57 +140,15 @@ struct Tape {
 
 impl Tape {
     async fn open(&self, dir: TempDir) -> anyhow::Result<Scene> {
-        let log = LocalLog::open(&dir.path().join("log"), &commit_log::Config::STANDARD)?;
-        let log = Arc::new(Taped { log, tape: self.clone() });
+        let records = self.records.clone();
+        let log = HeardLog::open(dir.path(), move |batch| {
+            records.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(batch);
+            true
+        })?;
+        let log = Arc::new(log.forgetting(self.forgets));
         let test = TestNode::open_on(dir.path(), log, ScriptedExecutor::new(), |_| {}).await?;
         let (root, all) = (test.root().await?, test.caller(&["*.*"])?);
         Ok(Scene { test, root, all, dir })
-    }
-}
-
-struct Taped {
-    log: LocalLog,
-    tape: Tape,
-}
-
-impl CommitLog for Taped {
-    fn append(&self, batch: Vec<Arc<Record>>, done: commit_log::Done) {
-        self.tape.records.lock().unwrap_or_else(PoisonError::into_inner).extend(batch.iter().cloned());
-        self.log.append(batch, done);
-    }
-
-    fn replay(&self, object: ObjectId, after_seq: u64) -> Result<Vec<Record>, commit_log::Error> {
-        self.log.replay(object, after_seq)
-    }
-
-    fn head(&self, object: ObjectId) -> Option<u64> {
-        self.log.head(object)
-    }
-
-    fn tail(&self, object: ObjectId) -> Option<u64> {
-        self.log.tail(object)
-    }
-
-    fn objects(&self) -> Vec<ObjectId> {
-        self.log.objects()
-    }
-
-    fn checkpointed(&self, object: ObjectId, seq: u64) {
-        if self.tape.forgets {
-            self.log.checkpointed(object, seq);
-        }
-    }
-
-    fn oldest_holders(&self, limit: usize) -> Vec<ObjectId> {
-        self.log.oldest_holders(limit)
-    }
-
-    fn retained_bytes(&self) -> u64 {
-        self.log.retained_bytes()
-    }
-
-    fn close(&self) {
-        self.log.close();
     }
 }
 

@@ -1,4 +1,4 @@
-//! When something is next due: phrases, cron and intervals as data (spec 5.2), durations (0.5) and backoff (DUR-7).
+//! When something is next due: phrases, cron and intervals as data (spec 5.2), and backoff (DUR-7).
 //!
 //! No clock and no I/O: the instant comes in, the next one comes out, so every rule is a function with a table of tests.
 //! A [`Schedule`] is parsed once; two spellings of one meaning are the same [`Rule`](rule::Rule) in the same zone and
@@ -8,7 +8,6 @@
 //! and `zone.rs` find instants.
 
 pub mod backoff;
-pub mod duration;
 
 mod calendar;
 mod canonical;

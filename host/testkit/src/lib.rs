@@ -1,8 +1,11 @@
-//! What tests use in place of the world: an executor that runs closures, and a node on a temporary folder.
+//! What tests use in place of the world: an executor that runs closures, a log that is listened to, a node on a
+//! temporary folder.
 //!
 //! Nothing here is part of the server.
 
 mod executor;
 pub use executor::{Behaviour, ScriptedExecutor, completed, failed};
+mod log;
+pub use log::HeardLog;
 mod node;
 pub use node::{START, TestNode, component};

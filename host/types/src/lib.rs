@@ -17,7 +17,7 @@ pub use id::{Hash, Id, ObjectId};
 mod time;
 pub use time::Timestamp;
 mod duration;
-pub use duration::parse_duration;
+pub use duration::{parse_duration, parse_span};
 mod json;
 pub use json::{Json, JsonError, REDACTED, redact};
 mod fault;

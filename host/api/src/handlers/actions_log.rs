@@ -45,8 +45,7 @@ pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Respons
         limit,
     };
     let page = scope.object.actions(&caller, &filter).await?;
-    let data = page.items.into_iter().map(LoggedActionView::of).collect();
-    Ok(json(&Page { data, next: page.next.map(|id| id.to_string()) }))
+    Ok(json(&Page::of(page, LoggedActionView::of)))
 }
 
 /// A thing's URL is taken as well as its local name.

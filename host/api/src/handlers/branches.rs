@@ -1,15 +1,13 @@
 //! Branches of an object (spec 3.2).
 
-use crate::app::Shared;
-use crate::body;
+use crate::body::Sent;
 use crate::caller::Who;
 use crate::handlers::{Segment, checkout};
 use crate::problem::Problem;
 use crate::query::Fields;
 use crate::views::{ErrorBody, Page, json, json_at};
-use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 use runtime::{BranchShown, BranchWanted, View};
 use serde::{Deserialize, Serialize};
 use types::{BranchName, Fault, ThingKey, ThingNameError};
@@ -67,7 +65,7 @@ impl BranchView {
 pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Response, Problem> {
     Fields::read(&uri, &[])?;
     let branches = scope.object.branches(&caller).await?;
-    Ok(json(&Page::whole(branches.into_iter().map(BranchView::of).collect())))
+    Ok(json(&Page::whole(branches, BranchView::of)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -92,14 +90,9 @@ pub(crate) struct BranchRequest {
         (status = 422, description = "No name of a branch", body = ErrorBody),
     )
 )]
-pub(crate) async fn create(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let wanted: BranchRequest = body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
-    let effective = checkout::view(&scope, &caller, &parts.headers)?;
+pub(crate) async fn create(Who { scope, caller }: Who, headers: HeaderMap, sent: Sent) -> Result<Response, Problem> {
+    let wanted: BranchRequest = sent.document().await?;
+    let effective = checkout::view(&scope, &caller, &headers)?;
     let from = match &wanted.from {
         None => effective,
         Some(text) => View { at: checkout::parse_ref(text).map_err(Problem::validation)?, ..effective },

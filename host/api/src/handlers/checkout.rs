@@ -1,11 +1,10 @@
 //! Checking a state out: for the holder of a session, never for everybody (spec VER-6).
 
-use crate::app::{Scope, Shared};
-use crate::body;
+use crate::app::Scope;
+use crate::body::Sent;
 use crate::caller::Who;
 use crate::problem::Problem;
 use crate::views::{ErrorBody, json};
-use axum::extract::{Request, State};
 use axum::response::Response;
 use http::HeaderMap;
 use runtime::{Caller, View};
@@ -53,14 +52,8 @@ pub(crate) struct CheckoutView {
         (status = 422, description = "No ref, or one that is about a single thing", body = ErrorBody),
     )
 )]
-pub(crate) async fn create(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let wanted: CheckoutRequest =
-        body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
+pub(crate) async fn create(Who { scope, caller }: Who, sent: Sent) -> Result<Response, Problem> {
+    let wanted: CheckoutRequest = sent.document().await?;
     let to = parse_ref(&wanted.to).map_err(Problem::validation)?;
     let session = scope.object.check_out(&caller, &to).await?;
     let mut view = CheckoutView {

@@ -1,14 +1,12 @@
 //! Deliveries of events that failed and are not tried any more (spec ON-5).
 
-use crate::app::Shared;
-use crate::body;
+use crate::body::Sent;
 use crate::caller::Who;
 use crate::config::limits;
 use crate::handlers::Segment;
 use crate::problem::Problem;
 use crate::query::Fields;
 use crate::views::{ErrorBody, Page, json, json_at};
-use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
 use runtime::{FailedDelivery, FailedFilter, FailedWanted, Replayed};
@@ -81,8 +79,7 @@ pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Respons
         limit: fields.limit(limits::PAGE_MAX)?,
     };
     let page = scope.object.failed_deliveries(&caller, &filter).await?;
-    let data = page.items.into_iter().map(DeadLetterView::of).collect();
-    Ok(json(&Page { data, next: page.next.map(|id| id.to_string()) }))
+    Ok(json(&Page::of(page, DeadLetterView::of)))
 }
 
 /// What came of a replay.
@@ -137,12 +134,8 @@ pub(crate) struct ReplayCount {
     post, path = "/api/events/dlq/replay", tag = "events", request_body = ReplayRequest,
     responses((status = 202, description = "At most 1,000 replays begin; what succeeds leaves the list", body = ReplayCount))
 )]
-pub(crate) async fn replay_many(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
-    let ReplayRequest { subscription, verb } = document(&app, request).await?;
+pub(crate) async fn replay_many(Who { scope, caller }: Who, sent: Sent) -> Result<Response, Problem> {
+    let ReplayRequest { subscription, verb } = sent.document_or_empty().await?;
     let wanted = FailedWanted { subscription, verb };
     let replayed = scope.object.replay_failed_deliveries(&caller, &wanted).await?;
     json_at(StatusCode::ACCEPTED, None, &ReplayCount { replayed })
@@ -180,20 +173,9 @@ pub(crate) struct PurgeCount {
     post, path = "/api/events/dlq/purge", tag = "events", request_body = PurgeRequest,
     responses((status = 200, description = "At most 1,000 left the list", body = PurgeCount))
 )]
-pub(crate) async fn purge(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
-    let PurgeRequest { subscription, verb, archive } = document(&app, request).await?;
+pub(crate) async fn purge(Who { scope, caller }: Who, sent: Sent) -> Result<Response, Problem> {
+    let PurgeRequest { subscription, verb, archive } = sent.document_or_empty().await?;
     let wanted = FailedWanted { subscription, verb };
     let purged = scope.object.purge_failed_deliveries(&caller, &wanted, archive).await?;
     Ok(json(&PurgeCount { purged }))
-}
-
-/// A body; none is one that says nothing.
-async fn document<T: serde::de::DeserializeOwned + Default>(app: &Shared, request: Request) -> Result<T, Problem> {
-    let (parts, body) = request.into_parts();
-    let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
-    if text.trim().is_empty() { Ok(T::default()) } else { body::document(&text) }
 }

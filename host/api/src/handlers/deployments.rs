@@ -1,13 +1,11 @@
 //! Whole applications: planned, applied, listed, taken back (spec CFG-5).
 
-use crate::app::Shared;
-use crate::body;
+use crate::body::Sent;
 use crate::caller::Who;
 use crate::handlers::Segment;
 use crate::problem::Problem;
 use crate::query::Fields;
 use crate::views::{ErrorBody, Page, json, json_at};
-use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{StatusCode, Uri};
 use runtime::{Applied, DeploymentOptions, DeploymentShown};
@@ -76,7 +74,7 @@ impl DeploymentView {
 pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Response, Problem> {
     Fields::read(&uri, &[])?;
     let deployments = scope.object.deployments(&caller).await?;
-    Ok(json(&Page::whole(deployments.into_iter().map(DeploymentView::brief).collect())))
+    Ok(json(&Page::whole(deployments, DeploymentView::brief)))
 }
 
 #[utoipa::path(
@@ -113,16 +111,11 @@ pub(crate) async fn show(Who { scope, caller }: Who, version: Segment, uri: Uri)
         (status = 502, description = "Its probe failed; what was there before is in effect again", body = ErrorBody),
     )
 )]
-pub(crate) async fn apply(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.uri, &["dryRun", "allowDeleteClass"])?;
+pub(crate) async fn apply(Who { scope, caller }: Who, uri: Uri, sent: Sent) -> Result<Response, Problem> {
+    let mut fields = Fields::read(&uri, &["dryRun", "allowDeleteClass"])?;
     let mut flag = |name| Ok::<_, Problem>(fields.parsed(name, "true or false")?.unwrap_or(false));
     let options = DeploymentOptions { dry_run: flag("dryRun")?, allow_delete_class: flag("allowDeleteClass")? };
-    let wanted: Deployment = body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
+    let wanted: Deployment = sent.document().await?;
     let applied = scope.object.apply_deployment(&caller, wanted, options).await?;
     let is_new = !options.dry_run && applied.plan.changes.iter().any(|change| change.change != ChangeKind::Keep);
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
@@ -145,12 +138,7 @@ pub(crate) struct Rollback {
         (status = 404, description = "There is no such version", body = ErrorBody),
     )
 )]
-pub(crate) async fn rollback(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let Rollback { version } = body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
+pub(crate) async fn rollback(Who { scope, caller }: Who, sent: Sent) -> Result<Response, Problem> {
+    let Rollback { version } = sent.document().await?;
     Ok(json(&PlanView::of(scope.object.roll_back_deployment(&caller, version).await?)))
 }

@@ -1,7 +1,7 @@
 //! Deployed components and their versions.
 
 use crate::app::Shared;
-use crate::body;
+use crate::body::Sent;
 use crate::caller::Who;
 use crate::handlers::{Segment, name_problem, upload};
 use crate::problem::Problem;
@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Response, Problem> {
     Fields::read(&uri, &[])?;
     let functions = scope.object.functions(&caller).await?;
-    Ok(json(&Page::whole(functions.iter().map(|f| FunctionView::of(&scope, f, false)).collect())))
+    Ok(json(&Page::whole(functions.iter(), |f| FunctionView::of(&scope, f, false))))
 }
 
 #[utoipa::path(
@@ -87,7 +87,7 @@ pub(crate) async fn show(Who { scope, caller }: Who, name: Segment) -> Result<Re
 )]
 pub(crate) async fn versions(Who { scope, caller }: Who, name: Segment) -> Result<Response, Problem> {
     let versions = scope.object.function_versions(&caller, &name.bare_function()?).await?;
-    Ok(json(&Page::whole(versions.iter().map(|(f, deleted)| FunctionView::of(&scope, f, *deleted)).collect())))
+    Ok(json(&Page::whole(versions.iter(), |(f, deleted)| FunctionView::of(&scope, f, *deleted))))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -111,15 +111,9 @@ fn before_the_newest() -> String {
         (status = 404, description = "There is no such version", body = ErrorBody),
     )
 )]
-pub(crate) async fn rollback(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    name: Segment,
-    request: Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn rollback(Who { scope, caller }: Who, name: Segment, sent: Sent) -> Result<Response, Problem> {
     let name = name.bare_function()?;
-    let (parts, body) = request.into_parts();
-    let Rollback { to } = body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
+    let Rollback { to } = sent.document().await?;
     let to = At::parse(to.strip_prefix('@').unwrap_or(&to)).map_err(name_problem)?;
     if to == At::Head {
         return Err(Problem::validation("to must name an earlier version: v3, or ~1 for the one before the newest"));

@@ -44,8 +44,7 @@ pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Respons
         limit: fields.limit(limits::PAGE_MAX)?,
     };
     let page = scope.object.invocations(&caller, &filter).await?;
-    let data = page.items.iter().map(|(i, action)| InvocationLineView::of(i, action.as_ref())).collect();
-    Ok(json(&Page { data, next: page.next.map(|number| number.to_string()) }))
+    Ok(json(&Page::of(page, |(invocation, action)| InvocationLineView::of(&invocation, action.as_ref()))))
 }
 
 #[utoipa::path(

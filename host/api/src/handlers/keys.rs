@@ -1,18 +1,18 @@
 //! API keys of an object (spec 14.3).
 
 use crate::app::Shared;
-use crate::body;
+use crate::body::Sent;
 use crate::caller::Who;
 use crate::handlers::Segment;
 use crate::problem::Problem;
 use crate::views::{ErrorBody, KeyView, Page, json, json_at};
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use runtime::NewKey;
 use serde::Deserialize;
 use std::time::Duration;
-use types::{Permission, Scopes, Timestamp};
+use types::{Permission, Scopes, Timestamp, parse_span};
 use utoipa::ToSchema;
 
 #[utoipa::path(
@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 )]
 pub(crate) async fn list(Who { scope, caller }: Who) -> Result<Response, Problem> {
     let keys = scope.object.keys(&caller).await?;
-    Ok(json(&Page::whole(keys.into_iter().map(KeyView::of).collect())))
+    Ok(json(&Page::whole(keys, KeyView::of)))
 }
 
 /// What a key is to be. `expiresIn` and `expiresAt` exclude each other; without both it lasts until it is revoked.
@@ -50,10 +50,9 @@ pub(crate) struct KeyRequest {
 pub(crate) async fn create(
     State(app): State<Shared>,
     Who { scope, caller }: Who,
-    request: Request,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let wanted: KeyRequest = body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
+    let wanted: KeyRequest = sent.document().await?;
     let scopes = wanted.scopes.iter().map(|text| Permission::parse(text)).collect::<Result<_, _>>();
     let new = NewKey {
         name: wanted.name,
@@ -84,11 +83,7 @@ fn expiry(within: Option<&serde_json::Value>, at: Option<&str>, now: Timestamp) 
 fn duration(value: &serde_json::Value) -> Option<Duration> {
     let found = match value {
         serde_json::Value::Number(ms) => Duration::from_millis(ms.as_u64()?),
-        serde_json::Value::String(text) => {
-            let span: jiff::Span = text.trim().parse().ok()?;
-            let exact = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
-            Duration::try_from(exact).ok()?
-        }
+        serde_json::Value::String(text) => parse_span(text)?,
         serde_json::Value::Null
         | serde_json::Value::Bool(_)
         | serde_json::Value::Array(_)

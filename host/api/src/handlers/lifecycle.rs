@@ -1,18 +1,17 @@
 //! What happens to an object as a whole: fork, compact, restore, move, promote, destroy.
 
 use crate::app::{Scope, Shared};
-use crate::body;
+use crate::body::{Sent, document_or_empty};
 use crate::caller::Who;
 use crate::handlers::Segment;
 use crate::handlers::actions::{PREFER, PREFERENCE_APPLIED, idempotency_key};
 use crate::problem::Problem;
 use crate::query::Fields;
 use crate::views::{ErrorBody, json, json_at};
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use runtime::{Begun, CompactWanted, ForkWanted, Idempotency, Lifecycle, Object, PromoteWanted};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use types::{ActionRow, ActionStatus, Fault, Id, Json, Namespace};
@@ -67,38 +66,32 @@ struct MoveRequest {
     )
 )]
 pub(crate) async fn begin(
-    State(app): State<Shared>,
     Who { scope, caller }: Who,
     op: Segment,
-    request: Request,
+    headers: HeaderMap,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
+    let text = sent.text().await?;
     let wanted = match op.0.as_str() {
-        "fork" => Lifecycle::Fork(document::<ForkWanted>(&text)?),
-        "compact" => Lifecycle::Compact(document::<CompactWanted>(&text)?),
+        "fork" => Lifecycle::Fork(document_or_empty::<ForkWanted>(&text)?),
+        "compact" => Lifecycle::Compact(document_or_empty::<CompactWanted>(&text)?),
         "restore" => {
-            let archive = document::<RestoreRequest>(&text)?.archive;
+            let archive = document_or_empty::<RestoreRequest>(&text)?.archive;
             let id: Result<Id, _> = archive.parse();
             let unknown = |_| Problem::not_found(format!("there is no archive {archive:?}; archives are UUIDs"));
             Lifecycle::Restore { archive: id.map_err(unknown)? }
         }
-        "move" => Lifecycle::Move { location: document::<MoveRequest>(&text)?.location },
-        "promote" => Lifecycle::Promote(document::<PromoteWanted>(&text)?),
+        "move" => Lifecycle::Move { location: document_or_empty::<MoveRequest>(&text)?.location },
+        "promote" => Lifecycle::Promote(document_or_empty::<PromoteWanted>(&text)?),
         other => {
             let message = format!("there is no operation {other:?}; there are fork, compact, restore, move, promote");
             return Err(Problem::not_found(message));
         }
     };
-    let key = idempotency_key(&parts.headers)?;
+    let key = idempotency_key(&headers)?;
     let idempotency = key.map(|key| Idempotency::of(key, &["lifecycle", &op.0], &text));
     let begun = scope.object.lifecycle(&caller, wanted, idempotency).await?;
-    answer(&scope, begun, wait(&parts.headers)).await
-}
-
-/// Without a body an operation has its defaults.
-fn document<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
-    body::document(if text.trim().is_empty() { "{}" } else { text })
+    answer(&scope, begun, wait(&headers)).await
 }
 
 #[utoipa::path(

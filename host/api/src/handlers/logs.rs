@@ -64,8 +64,7 @@ pub(crate) async fn read(
         return stream(&app, scope, caller, Place { after, ..place }).await;
     }
     let page = scope.object.logs(&caller, &place.filter(limit)).await?;
-    let data = page.items.into_iter().map(line_view).collect();
-    Ok(json(&Page { data, next: page.next.map(|row| row.to_string()) }))
+    Ok(json(&Page::of(page, line_view)))
 }
 
 /// Which lines, and where among them a reader is.

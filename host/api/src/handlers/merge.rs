@@ -1,13 +1,12 @@
 //! Merging a branch into another (spec 3.4).
 
-use crate::app::Shared;
-use crate::body;
+use crate::body::Sent;
 use crate::caller::Who;
 use crate::handlers::{branches, checkout};
 use crate::problem::Problem;
 use crate::views::{ErrorBody, json};
-use axum::extract::{Request, State};
 use axum::response::Response;
+use http::HeaderMap;
 use model::FieldError;
 use model::merge::{Conflict, Resolution, Strategy};
 use runtime::{MergeWanted, Merged, View};
@@ -99,15 +98,10 @@ impl MergeView {
         (status = 422, description = "No resolution or strategy", body = ErrorBody),
     )
 )]
-pub(crate) async fn create(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let wanted: MergeRequest = body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
+pub(crate) async fn create(Who { scope, caller }: Who, headers: HeaderMap, sent: Sent) -> Result<Response, Problem> {
+    let wanted: MergeRequest = sent.document().await?;
     let into = match &wanted.into {
-        None => checkout::view(&scope, &caller, &parts.headers)?,
+        None => checkout::view(&scope, &caller, &headers)?,
         Some(text) => View::of(checkout::parse_ref(text).map_err(Problem::validation)?),
     };
     let wanted = MergeWanted {

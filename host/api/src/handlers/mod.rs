@@ -26,6 +26,7 @@ pub(crate) mod things;
 pub(crate) mod undo;
 mod upload;
 pub(crate) mod verbs;
+pub(crate) mod workflow_runs;
 pub(crate) mod workflows;
 
 use crate::problem::Problem;

@@ -1,15 +1,13 @@
 //! The kinds of things (spec 2.2).
 
-use crate::app::Shared;
-use crate::body;
+use crate::body::Sent;
 use crate::caller::Who;
 use crate::problem::Problem;
 use crate::query::Fields;
 use crate::target::{self, REF_FIELDS, decode};
 use crate::views::{ErrorBody, Page, json, json_at};
-use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 use model::noun::NounDef;
 use runtime::NounShown;
 use serde::{Deserialize, Serialize};
@@ -53,7 +51,7 @@ impl NounView {
 pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Response, Problem> {
     Fields::read(&uri, &[])?;
     let nouns = scope.object.nouns(&caller).await?;
-    Ok(json(&Page::whole(nouns.into_iter().map(NounView::of).collect())))
+    Ok(json(&Page::whole(nouns, NounView::of)))
 }
 
 #[utoipa::path(
@@ -94,13 +92,12 @@ pub(crate) struct NounRequest {
         (status = 422, description = "No noun, no schema, or a word of the platform", body = ErrorBody),
     )
 )]
-pub(crate) async fn store(State(app): State<Shared>, who: Who, request: Request) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.uri, &REF_FIELDS)?;
-    let view = target::view(&who, &parts.headers, None, &mut fields)?;
-    let noun = Noun::parse(&word(&parts.uri)?).map_err(|e| Problem::from(runtime::name_fault(&e)))?;
+pub(crate) async fn store(who: Who, uri: Uri, headers: HeaderMap, sent: Sent) -> Result<Response, Problem> {
+    let mut fields = Fields::read(&uri, &REF_FIELDS)?;
+    let view = target::view(&who, &headers, None, &mut fields)?;
+    let noun = Noun::parse(&word(&uri)?).map_err(|e| Problem::from(runtime::name_fault(&e)))?;
     super::things::allowed(&who.caller, "nouns", "update")?;
-    let wanted: NounRequest = body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
+    let wanted: NounRequest = sent.document().await?;
     if wanted.noun.as_deref().is_some_and(|name| name != noun.as_str()) {
         let message = format!("the body is about another noun than the path, {noun}");
         return Err(Fault::invalid("BODY_MISMATCH", message).into());

@@ -1,13 +1,11 @@
 //! Other durable objects, and what they are to this one (spec 2.7).
 
-use crate::app::Shared;
-use crate::body;
+use crate::body::Sent;
 use crate::caller::Who;
 use crate::handlers::Segment;
 use crate::problem::Problem;
 use crate::query::Fields;
 use crate::views::{ErrorBody, ObjectView, Page, json, json_at};
-use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{StatusCode, Uri};
 use runtime::RelationWanted;
@@ -21,7 +19,7 @@ use utoipa::ToSchema;
 )]
 pub(crate) async fn list(Who { scope, caller }: Who) -> Result<Response, Problem> {
     let objects = scope.object.objects(&caller).await?;
-    Ok(json(&Page::whole(objects.into_iter().map(ObjectView::of).collect())))
+    Ok(json(&Page::whole(objects, ObjectView::of)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -43,13 +41,8 @@ pub(crate) struct ObjectRequest {
         (status = 422, description = "No namespace, or no class", body = ErrorBody),
     )
 )]
-pub(crate) async fn create(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let wanted: ObjectRequest = body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
+pub(crate) async fn create(Who { scope, caller }: Who, sent: Sent) -> Result<Response, Problem> {
+    let wanted: ObjectRequest = sent.document().await?;
     let namespace = Namespace::parse(&wanted.ns).map_err(|e| Problem::validation(e.to_string()))?;
     let class = wanted.class.unwrap_or_else(|| "App".to_owned());
     let row = scope.object.create_object(&caller, namespace, class).await?;
@@ -92,16 +85,9 @@ pub(crate) struct RelationRequest {
         (status = 422, description = "No relation", body = ErrorBody),
     )
 )]
-pub(crate) async fn relate(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    ns: Segment,
-    request: Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn relate(Who { scope, caller }: Who, ns: Segment, sent: Sent) -> Result<Response, Problem> {
     let namespace = Namespace::parse(&ns.0).map_err(|e| Problem::validation(e.to_string()))?;
-    let (parts, body) = request.into_parts();
-    let wanted: RelationRequest =
-        body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
+    let wanted: RelationRequest = sent.document().await?;
     let RelationRequest { relation, shard_key, shard_index } = wanted;
     let wanted = RelationWanted { relation, shard_key, shard_index };
     let (row, created) = scope.object.relate_object(&caller, &namespace, wanted).await?;

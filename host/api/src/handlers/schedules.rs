@@ -1,13 +1,12 @@
 //! Schedules of an object (spec 5.2).
 
-use crate::app::{Scope, Shared};
-use crate::body;
+use crate::app::Scope;
+use crate::body::Sent;
 use crate::caller::Who;
 use crate::handlers::Segment;
 use crate::problem::Problem;
 use crate::query::Fields;
 use crate::views::{ErrorBody, Page, json, json_at};
-use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
 use runtime::{ScheduleChange, ScheduleShown};
@@ -84,7 +83,7 @@ impl ScheduleView {
 pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Response, Problem> {
     Fields::read(&uri, &[])?;
     let schedules = scope.object.schedules(&caller).await?;
-    Ok(json(&Page::whole(schedules.into_iter().map(ScheduleView::of).collect())))
+    Ok(json(&Page::whole(schedules, ScheduleView::of)))
 }
 
 /// What is to be called when.
@@ -135,14 +134,8 @@ impl From<ScheduleRequest> for ScheduleSpec {
         (status = 422, description = "No schedule, or nobody who would answer it; the message says what is accepted", body = ErrorBody),
     )
 )]
-pub(crate) async fn create(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
-    let wanted: ScheduleRequest = body::document(&text)?;
+pub(crate) async fn create(Who { scope, caller }: Who, sent: Sent) -> Result<Response, Problem> {
+    let wanted: ScheduleRequest = sent.document().await?;
     let shown = scope.object.add_schedule(&caller, wanted.into()).await?;
     let location = link(&scope, &shown.name);
     json_at(StatusCode::CREATED, location.as_deref(), &ScheduleView::of(shown))
@@ -189,15 +182,8 @@ pub(crate) struct SchedulePatch {
         (status = 422, description = "No schedule; the message says what is accepted", body = ErrorBody),
     )
 )]
-pub(crate) async fn change(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    name: Segment,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
-    let SchedulePatch { status, fields } = body::document(&text)?;
+pub(crate) async fn change(Who { scope, caller }: Who, name: Segment, sent: Sent) -> Result<Response, Problem> {
+    let SchedulePatch { status, fields } = sent.document().await?;
     let paused = match status.as_deref() {
         None => None,
         Some("active") => Some(false),

@@ -1,12 +1,10 @@
 //! Secrets of an object: put in, never shown.
 
-use crate::app::Shared;
-use crate::body;
+use crate::body::Sent;
 use crate::caller::Who;
 use crate::handlers::Segment;
 use crate::problem::Problem;
 use crate::views::{ErrorBody, Page, SecretView, json};
-use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
@@ -18,7 +16,7 @@ use utoipa::ToSchema;
 )]
 pub(crate) async fn list(Who { scope, caller }: Who) -> Result<Response, Problem> {
     let names = scope.object.secret_names(&caller).await?;
-    Ok(json(&Page::whole(names.into_iter().map(|name| SecretView { name }).collect())))
+    Ok(json(&Page::whole(names, |name| SecretView { name })))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -35,15 +33,8 @@ pub(crate) struct SecretValue {
         (status = 422, description = "A name or a value that cannot be", body = ErrorBody),
     )
 )]
-pub(crate) async fn store(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    name: Segment,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
-    let SecretValue { value } = body::document(&text)?;
+pub(crate) async fn store(Who { scope, caller }: Who, name: Segment, sent: Sent) -> Result<Response, Problem> {
+    let SecretValue { value } = sent.document().await?;
     scope.object.put_secret(&caller, &name.0, &value).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

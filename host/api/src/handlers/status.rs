@@ -1,10 +1,10 @@
 //! How the host is, and the clock of test mode.
 
 use crate::app::Shared;
-use crate::body;
+use crate::body::Sent;
 use crate::problem::Problem;
 use crate::views::json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
@@ -58,11 +58,9 @@ struct ClockView {
 }
 
 /// There only in test mode (spec T-1).
-pub(crate) async fn set_clock(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn set_clock(State(app): State<Shared>, sent: Sent) -> Result<Response, Problem> {
     let clock = app.node.manual_clock().ok_or_else(|| Problem::not_found("there is no such route"))?;
-    let (parts, body) = request.into_parts();
-    let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
-    match body::document(&text)? {
+    match sent.document().await? {
         ClockMove { now: Some(at), advance_ms: None } => {
             clock.set(Timestamp::parse(&at).ok_or_else(|| Problem::validation("now must be an RFC 3339 time"))?);
         }

@@ -1,13 +1,11 @@
 //! Which handlers are told of which events (spec ON-8): those of deployments and those made here.
 
-use crate::app::Shared;
-use crate::body;
+use crate::body::Sent;
 use crate::caller::Who;
 use crate::handlers::Segment;
 use crate::problem::Problem;
 use crate::query::Fields;
 use crate::views::{ErrorBody, Page, json, json_at};
-use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
 use runtime::SubscriptionShown;
@@ -48,7 +46,7 @@ impl SubscriptionView {
 pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Response, Problem> {
     Fields::read(&uri, &[])?;
     let found = scope.object.subscriptions(&caller).await?;
-    Ok(json(&Page::whole(found.into_iter().map(SubscriptionView::of).collect())))
+    Ok(json(&Page::whole(found, SubscriptionView::of)))
 }
 
 /// What a subscription is to be. Exactly one of `handler`, `workflow` and `webhook` says who is told.
@@ -107,14 +105,8 @@ fn unserved(what: &str) -> Problem {
         (status = 501, description = "A workflow or a webhook", body = ErrorBody),
     )
 )]
-pub(crate) async fn create(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
-    let wanted: SubscriptionRequest = body::document(&text)?;
+pub(crate) async fn create(Who { scope, caller }: Who, sent: Sent) -> Result<Response, Problem> {
+    let wanted: SubscriptionRequest = sent.document().await?;
     let (shown, created) = scope.object.subscribe(&caller, wanted.spec()?).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     json_at(status, None, &SubscriptionView::of(shown))

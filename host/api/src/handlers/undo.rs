@@ -1,12 +1,10 @@
 //! Taking an action back, and doing a failed one again (spec ACT-4, ACT-5).
 
-use crate::app::Shared;
-use crate::body;
+use crate::body::Sent;
 use crate::caller::Who;
 use crate::handlers::{Segment, actions};
 use crate::problem::Problem;
 use crate::views::{ErrorBody, json};
-use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, header};
 use runtime::{InvokeFailed, Shown};
@@ -36,16 +34,9 @@ pub(crate) struct UndoRequest {
         (status = 410, description = "What it was before has been archived", body = ErrorBody),
     )
 )]
-pub(crate) async fn undo(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    id: Segment,
-    request: Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn undo(Who { scope, caller }: Who, id: Segment, sent: Sent) -> Result<Response, Problem> {
     let id = id.id("action")?;
-    let (parts, body) = request.into_parts();
-    let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
-    let wanted = if text.trim().is_empty() { UndoRequest::default() } else { body::document(&text)? };
+    let wanted: UndoRequest = sent.document_or_empty().await?;
     let (shown, action) = scope.object.undo(&caller, id, wanted.force).await?;
     thing(scope.object.namespace(), &shown, action)
 }

@@ -1,13 +1,11 @@
 //! Verbs: what can be done, in all its forms (spec 2.3).
 
-use crate::app::Shared;
-use crate::body;
+use crate::body::{self, Sent};
 use crate::caller::Who;
 use crate::handlers::Segment;
 use crate::problem::Problem;
 use crate::query::Fields;
 use crate::views::{ErrorBody, Page, json, json_at};
-use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{StatusCode, Uri};
 use runtime::VerbShown;
@@ -67,7 +65,7 @@ impl VerbView {
 pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Response, Problem> {
     Fields::read(&uri, &[])?;
     let verbs = scope.object.verbs(&caller).await?;
-    Ok(json(&Page::whole(verbs.into_iter().map(VerbView::of).collect())))
+    Ok(json(&Page::whole(verbs, VerbView::of)))
 }
 
 #[utoipa::path(
@@ -107,14 +105,8 @@ pub(crate) struct VerbRequest {
         (status = 422, description = "No verb, or a form that is none", body = ErrorBody),
     )
 )]
-pub(crate) async fn store(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    action: Segment,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
+pub(crate) async fn store(Who { scope, caller }: Who, action: Segment, sent: Sent) -> Result<Response, Problem> {
+    let text = sent.text().await?;
     let given = if text.trim().is_empty() { serde_json::json!({}) } else { body::json(&text)?.to_value() };
     let (shown, created) = scope.object.put_verb(&caller, &action.0, &given).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };

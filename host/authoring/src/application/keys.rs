@@ -9,8 +9,8 @@ use Kind::{
 pub(super) struct Key {
     /// As the file spells it.
     pub(super) name: &'static str,
-    /// As the deployment's JSON spells it.
-    pub(super) json: &'static str,
+    /// As the deployment's JSON spells it, when that is not the same in camel case.
+    other: Option<&'static str>,
     pub(super) kind: Kind,
     pub(super) is_required: bool,
 }
@@ -58,45 +58,69 @@ pub(super) enum Kind {
     Any,
 }
 
-const fn may(name: &'static str, json: &'static str, kind: Kind) -> Key {
-    Key { name, json, kind, is_required: false }
+impl Key {
+    /// As the deployment's JSON spells it: in camel case, and of a duration with its unit.
+    pub(super) fn json(&self) -> String {
+        if let Some(other) = self.other {
+            return other.to_owned();
+        }
+        let mut words = self.name.split('_');
+        let mut json = words.next().unwrap_or_default().to_owned();
+        for word in words {
+            let (first, rest) = word.split_at(word.len().min(1));
+            json.extend([first.to_ascii_uppercase().as_str(), rest]);
+        }
+        if matches!(self.kind, Duration) {
+            json.push_str("Ms");
+        }
+        json
+    }
 }
 
-const fn must(name: &'static str, json: &'static str, kind: Kind) -> Key {
-    Key { name, json, kind, is_required: true }
+const fn may(name: &'static str, kind: Kind) -> Key {
+    Key { name, other: None, kind, is_required: false }
+}
+
+const fn must(name: &'static str, kind: Kind) -> Key {
+    Key { is_required: true, ..may(name, kind) }
+}
+
+/// One that the deployment's JSON calls something else.
+const fn may_as(name: &'static str, json: &'static str, kind: Kind) -> Key {
+    Key { other: Some(json), ..may(name, kind) }
 }
 
 const COUNT: Kind = Int(0, u32::MAX as i64);
 
 /// The sections and the keys outside of any.
 pub(super) const ROOT: &[Key] = &[
-    may("name", "name", Function),
-    may("main", "main", Path),
-    may("compatibility_date", "compatibilityDate", Date),
-    may("compatibility_flags", "compatibilityFlags", Texts),
-    may("build", "build", Table(BUILD)),
-    may("objects", "objects", Tables(OBJECT)),
-    may("exports", "classes", Tables(EXPORT)),
-    may("migrations", "migrations", Tables(MIGRATION)),
-    may("on", "subscriptions", Tables(ON)),
-    may("every", "schedules", Tables(EVERY)),
-    may("functions", "functions", Tables(FUNCTION)),
-    may("workflows", "workflows", Tables(WORKFLOW)),
-    may("nouns", "nouns", Named("noun", NOUN)),
-    may("verbs", "verbs", Named("action", VERB)),
-    may("vars", "vars", Vars),
-    may("secrets", "secrets", Table(SECRETS)),
-    may("probe", "probe", Table(PROBE)),
-    may("permissions", "permissions", Any),
-    may("events", "events", Table(EVENTS)),
-    may("buckets", "buckets", Tables(BUCKET)),
-    may("auth", "auth", Table(AUTH)),
-    may("integrations", "integrations", Named("name", INTEGRATION)),
-    may("models", "models", Table(MODELS)),
-    may("limits", "limits", Table(LIMITS)),
-    may("regions", "regions", Table(REGIONS)),
-    may("server", "server", Table(SERVER)),
-    may("observability", "observability", Table(OBSERVABILITY)),
+    may("name", Function),
+    may("main", Path),
+    may("compatibility_date", Date),
+    may("compatibility_flags", Texts),
+    may("build", Table(BUILD)),
+    may("objects", Tables(OBJECT)),
+    may_as("exports", "classes", Tables(EXPORT)),
+    may("migrations", Tables(MIGRATION)),
+    may_as("on", "subscriptions", Tables(ON)),
+    may_as("every", "schedules", Tables(EVERY)),
+    may("functions", Tables(FUNCTION)),
+    may("workflows", Tables(WORKFLOW)),
+    may("nouns", Named("noun", NOUN)),
+    may("verbs", Named("action", VERB)),
+    may("vars", Vars),
+    may("secrets", Table(SECRETS)),
+    may("probe", Table(PROBE)),
+    may("permissions", Any),
+    may("events", Table(EVENTS)),
+    may("buckets", Tables(BUCKET)),
+    may("auth", Table(AUTH)),
+    may("integrations", Named("name", INTEGRATION)),
+    may("models", Table(MODELS)),
+    may("limits", Table(LIMITS)),
+    may("regions", Table(REGIONS)),
+    may("server", Table(SERVER)),
+    may("observability", Table(OBSERVABILITY)),
 ];
 
 /// The key of `ROOT` that is read before the others and holds none of its own.
@@ -121,224 +145,204 @@ pub(super) const UNSERVED: &[&str] = &[
 /// Sections that an environment has for itself: what stands outside of it does not count there, as in wrangler.
 pub(super) const NOT_INHERITED: &[&str] = &["objects", "vars", "buckets", "events"];
 
-const BUILD: &[Key] = &[may("command", "command", Text), may("watch", "watch", Texts)];
+const BUILD: &[Key] = &[may("command", Text), may("watch", Texts)];
 
 const OBJECT: &[Key] = &[
-    must("binding", "binding", Text),
-    must("class", "class", Text),
-    may("extends", "extends", Text),
-    may("ns", "ns", Text),
-    may("create", "create", OneOf(&["on-demand", "explicit"])),
+    must("binding", Text),
+    must("class", Text),
+    may("extends", Text),
+    may("ns", Text),
+    may("create", OneOf(&["on-demand", "explicit"])),
 ];
 
 const EXPORT: &[Key] = &[
-    must("class", "class", Text),
-    must("state", "state", OneOf(&["created", "deleted", "renamed", "transferred"])),
-    may("from", "from", Text),
-    may("from_app", "fromApp", Text),
+    must("class", Text),
+    must("state", OneOf(&["created", "deleted", "renamed", "transferred"])),
+    may("from", Text),
+    may("from_app", Text),
 ];
 
 const MIGRATION: &[Key] = &[
-    must("tag", "tag", Text),
-    may("new_classes", "newClasses", Texts),
-    may("new_sqlite_classes", "newClasses", Texts),
-    may("renamed", "renamed", Tables(RENAMED)),
-    may("renamed_classes", "renamed", Tables(RENAMED)),
-    may("deleted", "deleted", Texts),
-    may("deleted_classes", "deleted", Texts),
-    may("transferred", "transferred", Tables(TRANSFERRED)),
-    may("transferred_classes", "transferred", Tables(TRANSFERRED)),
+    must("tag", Text),
+    may("new_classes", Texts),
+    may_as("new_sqlite_classes", "newClasses", Texts),
+    may("renamed", Tables(RENAMED)),
+    may_as("renamed_classes", "renamed", Tables(RENAMED)),
+    may("deleted", Texts),
+    may_as("deleted_classes", "deleted", Texts),
+    may("transferred", Tables(TRANSFERRED)),
+    may_as("transferred_classes", "transferred", Tables(TRANSFERRED)),
 ];
 
-const RENAMED: &[Key] = &[must("from", "from", Text), must("to", "to", Text)];
+const RENAMED: &[Key] = &[must("from", Text), must("to", Text)];
 
-const TRANSFERRED: &[Key] = &[must("from", "from", Text), must("from_app", "fromApp", Text), must("to", "to", Text)];
+const TRANSFERRED: &[Key] = &[must("from", Text), must("from_app", Text), must("to", Text)];
 
 const ON: &[Key] = &[
-    must("event", "event", Event),
-    must("handler", "handler", Handler),
-    may("name", "name", Text),
-    may("priority", "priority", Int(i32::MIN as i64, i32::MAX as i64)),
-    may("filter", "filter", Text),
-    may("max_retries", "maxRetries", COUNT),
+    must("event", Event),
+    must("handler", Handler),
+    may("name", Text),
+    may("priority", Int(i32::MIN as i64, i32::MAX as i64)),
+    may("filter", Text),
+    may("max_retries", COUNT),
 ];
 
 const CATCH_UP: Kind = OneOf(&["one", "none", "all"]);
 const OVERLAP: Kind = OneOf(&["skip", "queue", "allow"]);
 
 const EVERY: &[Key] = &[
-    may("name", "name", Text),
-    must("schedule", "schedule", Text),
-    may("timezone", "timezone", Text),
-    must("handler", "handler", Handler),
-    may("catch_up", "catchUp", CATCH_UP),
-    may("overlap", "overlap", OVERLAP),
-    may("max_retries", "maxRetries", COUNT),
-    may("emit", "emit", Bool),
+    may("name", Text),
+    must("schedule", Text),
+    may("timezone", Text),
+    must("handler", Handler),
+    may("catch_up", CATCH_UP),
+    may("overlap", OVERLAP),
+    may("max_retries", COUNT),
+    may("emit", Bool),
 ];
 
 pub(super) const FUNCTION: &[Key] = &[
-    must("name", "name", Function),
-    may("description", "description", Text),
-    may("path", "path", Path),
-    may("manifest", "manifest", Path),
-    may("type", "type", OneOf(&["code", "generative", "agentic", "human", "app", "site", "tool-box"])),
-    may("handler", "handler", OwnHandler),
-    may("prompt", "prompt", Text),
-    may("model", "model", Text),
-    may("channel", "channel", Text),
-    may("schema", "schema", Table(&[may("input", "input", Json), may("output", "output", Json)])),
-    may("timeout", "timeoutMs", Duration),
-    may("retries", "retries", Int(0, 99)),
-    may("permission", "permission", Text),
+    must("name", Function),
+    may("description", Text),
+    may("path", Path),
+    may("manifest", Path),
+    may("type", OneOf(&["code", "generative", "agentic", "human", "app", "site", "tool-box"])),
+    may("handler", OwnHandler),
+    may("prompt", Text),
+    may("model", Text),
+    may("channel", Text),
+    may("schema", Table(&[may("input", Json), may("output", Json)])),
+    may("timeout", Duration),
+    may("retries", Int(0, 99)),
+    may("permission", Text),
 ];
 
 const WORKFLOW: &[Key] = &[
-    must("name", "name", Text),
-    may("description", "description", Text),
-    may("trigger", "trigger", Trigger),
-    may("timeout", "timeoutMs", Duration),
-    may("concurrency", "concurrency", COUNT),
-    may("on_failure", "onFailure", Handler),
-    may("handler", "handler", Handler),
-    may("steps", "steps", Steps),
-    may("file", "file", Path),
+    must("name", Text),
+    may("description", Text),
+    may("trigger", Trigger),
+    may("timeout", Duration),
+    may("concurrency", COUNT),
+    may("on_failure", Handler),
+    may("handler", Handler),
+    may("steps", Steps),
+    may("file", Path),
 ];
 
-pub(super) const EVENT_TRIGGER: &[Key] = &[must("event", "event", Event), may("filter", "filter", Text)];
+pub(super) const EVENT_TRIGGER: &[Key] = &[must("event", Event), may("filter", Text)];
 
-pub(super) const SCHEDULE_TRIGGER: &[Key] = &[
-    must("schedule", "schedule", Text),
-    may("timezone", "timezone", Text),
-    may("catch_up", "catchUp", CATCH_UP),
-    may("overlap", "overlap", OVERLAP),
-];
+pub(super) const SCHEDULE_TRIGGER: &[Key] =
+    &[must("schedule", Text), may("timezone", Text), may("catch_up", CATCH_UP), may("overlap", OVERLAP)];
 
 /// A step is a table with one of these.
 pub(super) const STEP: &[Key] = &[
-    may("do", "do", Table(DO)),
-    may("sleep", "sleep", Table(&[must("name", "name", Text), must("for", "forMs", Duration)])),
-    may("sleep_until", "sleepUntil", Table(&[must("name", "name", Text), must("until", "until", Text)])),
-    may("wait_for_event", "waitForEvent", Table(WAIT)),
-    may("branch", "branch", Table(BRANCH)),
-    may("parallel", "parallel", Table(&[must("name", "name", Text), must("branches", "branches", Branches)])),
-    may("approval", "approval", Table(APPROVAL)),
+    may("do", Table(DO)),
+    may("sleep", Table(&[must("name", Text), must("for", Duration)])),
+    may("sleep_until", Table(&[must("name", Text), must("until", Text)])),
+    may("wait_for_event", Table(WAIT)),
+    may("branch", Table(BRANCH)),
+    may("parallel", Table(&[must("name", Text), must("branches", Branches)])),
+    may("approval", Table(APPROVAL)),
 ];
 
 const DO: &[Key] = &[
-    must("name", "name", Text),
-    must("action", "action", Handler),
-    may("input", "input", Json),
-    may("retry", "retry", Table(RETRY)),
-    may("timeout", "timeoutMs", Duration),
-    may("compensate", "compensate", Table(&[must("action", "action", Handler), may("input", "input", Json)])),
+    must("name", Text),
+    must("action", Handler),
+    may("input", Json),
+    may("retry", Table(RETRY)),
+    may("timeout", Duration),
+    may("compensate", Table(&[must("action", Handler), may("input", Json)])),
 ];
 
 const RETRY: &[Key] = &[
-    may("max_attempts", "maxAttempts", COUNT),
-    may("initial_delay", "initialDelayMs", Duration),
-    may("max_delay", "maxDelayMs", Duration),
-    may("multiplier", "multiplier", Number),
-    may("jitter", "jitter", Bool),
+    may("max_attempts", COUNT),
+    may("initial_delay", Duration),
+    may("max_delay", Duration),
+    may("multiplier", Number),
+    may("jitter", Bool),
 ];
 
-const WAIT: &[Key] = &[
-    must("name", "name", Text),
-    must("event", "event", Event),
-    may("filter", "filter", Text),
-    may("timeout", "timeoutMs", Duration),
-    may("default", "default", Json),
-];
+const WAIT: &[Key] =
+    &[must("name", Text), must("event", Event), may("filter", Text), may("timeout", Duration), may("default", Json)];
 
-const BRANCH: &[Key] =
-    &[must("name", "name", Text), must("when", "when", Text), must("then", "then", Steps), may("else", "else", Steps)];
+const BRANCH: &[Key] = &[must("name", Text), must("when", Text), must("then", Steps), may("else", Steps)];
 
 const APPROVAL: &[Key] = &[
-    must("name", "name", Text),
-    must("prompt", "prompt", Text),
-    may("worker", "worker", Text),
-    may("data", "data", Json),
-    may("timeout", "timeoutMs", Duration),
-    may("on_timeout", "onTimeout", OneOf(&["fail", "reject", "approve"])),
+    must("name", Text),
+    must("prompt", Text),
+    may("worker", Text),
+    may("data", Json),
+    may("timeout", Duration),
+    may("on_timeout", OneOf(&["fail", "reject", "approve"])),
 ];
 
-const NOUN: &[Key] = &[
-    may("plural", "plural", Text),
-    may("description", "description", Text),
-    may("schema", "schema", Json),
-    may("do_class", "doClass", Text),
-];
+const NOUN: &[Key] = &[may("plural", Text), may("description", Text), may("schema", Json), may("do_class", Text)];
 
 const VERB: &[Key] = &[
-    may("activity", "activity", Text),
-    may("event", "event", Text),
-    may("predicate", "predicate", Text),
-    may("reverse_by", "reverseBy", Text),
-    may("reverse_at", "reverseAt", Text),
-    may("reverse_in", "reverseIn", Text),
-    may("inverse", "inverse", Text),
+    may("activity", Text),
+    may("event", Text),
+    may("predicate", Text),
+    may("reverse_by", Text),
+    may("reverse_at", Text),
+    may("reverse_in", Text),
+    may("inverse", Text),
 ];
 
-const SECRETS: &[Key] = &[must("required", "required", Texts)];
+const SECRETS: &[Key] = &[must("required", Texts)];
 
-const PROBE: &[Key] = &[must("handler", "handler", Handler), may("timeout", "timeoutMs", Duration)];
+const PROBE: &[Key] = &[must("handler", Handler), may("timeout", Duration)];
 
 // The rest is understood, so that its mistakes are told, and not served.
 
 const EVENTS: &[Key] = &[
-    may("sink", "sink", OneOf(&["iceberg", "none"])),
-    may("catalog", "catalog", Text),
-    may("warehouse", "warehouse", Text),
-    may("flush_interval", "flushIntervalMs", Duration),
-    may("include_data", "includeData", Bool),
+    may("sink", OneOf(&["iceberg", "none"])),
+    may("catalog", Text),
+    may("warehouse", Text),
+    may("flush_interval", Duration),
+    may("include_data", Bool),
 ];
 
-const BUCKET: &[Key] = &[
-    must("binding", "binding", Text),
-    must("name", "name", Text),
-    may("path", "path", Text),
-    may("endpoint", "endpoint", Text),
-];
+const BUCKET: &[Key] = &[must("binding", Text), must("name", Text), may("path", Text), may("endpoint", Text)];
 
 const AUTH: &[Key] = &[
-    may("central_host", "centralHost", Text),
-    may("issuer", "issuer", Text),
-    may("providers", "providers", Any),
-    may("allowed_hosts", "allowedHosts", Texts),
-    may("federation", "federation", Any),
-    may("session", "session", Any),
+    may("central_host", Text),
+    may("issuer", Text),
+    may("providers", Any),
+    may("allowed_hosts", Texts),
+    may("federation", Any),
+    may("session", Any),
 ];
 
 const INTEGRATION: &[Key] = &[
-    may("enabled", "enabled", Bool),
-    may("base_url", "baseUrl", Text),
-    may("client_id_env", "clientIdEnv", EnvName),
-    may("client_secret_env", "clientSecretEnv", EnvName),
-    may("webhook_secret_env", "webhookSecretEnv", EnvNames),
+    may("enabled", Bool),
+    may("base_url", Text),
+    may("client_id_env", EnvName),
+    may("client_secret_env", EnvName),
+    may("webhook_secret_env", EnvNames),
 ];
 
 const MODELS: &[Key] = &[
-    may("default", "default", Text),
-    may("provider", "provider", Table(&[may("base_url", "baseUrl", Text), may("key_env", "keyEnv", EnvName)])),
-    may("embedding", "embedding", Any),
+    may("default", Text),
+    may("provider", Table(&[may("base_url", Text), may("key_env", EnvName)])),
+    may("embedding", Any),
 ];
 
 const LIMITS: &[Key] = &[
-    may("cpu_ms", "cpuMs", COUNT),
-    may("memory_mb", "memoryMb", COUNT),
-    may("body_mb", "bodyMb", COUNT),
-    may("rate", "rate", Any),
-    may("max_event_depth", "maxEventDepth", COUNT),
+    may("cpu_ms", COUNT),
+    may("memory_mb", COUNT),
+    may("body_mb", COUNT),
+    may("rate", Any),
+    may("max_event_depth", COUNT),
 ];
 
-const REGIONS: &[Key] = &[may("default", "default", Text), may("map", "map", Vars)];
+const REGIONS: &[Key] = &[may("default", Text), may("map", Vars)];
 
 const SERVER: &[Key] = &[
-    may("listen", "listen", Text),
-    may("public_url", "publicUrl", Text),
-    may("tls", "tls", Table(&[may("cert", "cert", Text), may("key", "key", Text), may("client_ca", "clientCa", Text)])),
-    may("trusted_proxies", "trustedProxies", Texts),
-    may("data_dir", "dataDir", Text),
+    may("listen", Text),
+    may("public_url", Text),
+    may("tls", Table(&[may("cert", Text), may("key", Text), may("client_ca", Text)])),
+    may("trusted_proxies", Texts),
+    may("data_dir", Text),
 ];
 
-const OBSERVABILITY: &[Key] = &[may("logs", "logs", Any), may("metrics", "metrics", Any)];
+const OBSERVABILITY: &[Key] = &[may("logs", Any), may("metrics", Any)];

@@ -160,9 +160,9 @@ fn find_names(root: &DeTable<'_>, reader: &mut Reader) {
 
 fn warn_unserved(sections: &Map<String, Value>, reader: &Reader) -> Vec<Complaint> {
     let unserved =
-        keys::ROOT.iter().filter(|key| keys::UNSERVED.contains(&key.name) && sections.contains_key(key.json));
+        keys::ROOT.iter().filter(|key| keys::UNSERVED.contains(&key.name) && sections.contains_key(&key.json()));
     let warning = |key: &keys::Key| Complaint {
-        line: reader.places.get(key.json).map_or(1, |(line, _)| *line),
+        line: reader.places.get(&key.json()).map_or(1, |(line, _)| *line),
         path: key.name.to_owned(),
         message: match key.name {
             "server" => "[server] is the server's own configuration, which `org.ai serve` reads; it has no effect here"
@@ -222,17 +222,18 @@ fn lay_over(sections: &mut Map<String, Value>, overlay: Overlay, warnings: &mut 
         path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     };
     for key in keys::ROOT {
-        let is_own = own.contains_key(key.json);
-        if !is_own && keys::NOT_INHERITED.contains(&key.name) && sections.contains_key(key.json) {
+        let json = key.json();
+        let is_own = own.contains_key(&json);
+        if !is_own && keys::NOT_INHERITED.contains(&key.name) && sections.contains_key(&json) {
             warnings.push(Complaint {
-                line: reader.places.get(key.json).map_or(1, |(line, _)| *line),
+                line: reader.places.get(&json).map_or(1, |(line, _)| *line),
                 path: key.name.to_owned(),
                 message: format!("{:?} has no effect in [env.{env}], which has none of its own", key.name),
             });
-            sections.shift_remove(key.json);
+            sections.shift_remove(&json);
         }
         if is_own {
-            reader.places.retain(|path, _| !belongs(path, key.json));
+            reader.places.retain(|path, _| !belongs(path, &json));
         }
     }
     sections.extend(own);

@@ -86,10 +86,11 @@ impl Reader {
                 self.unknown(name, keys, at, byte);
                 continue;
             };
-            let at = at.member(key.json, key.name);
+            let json = key.json();
+            let at = at.member(&json, key.name);
             self.places.insert(at.json.clone(), (self.line(byte), at.file.clone()));
             if let Some(value) = self.value(value, key.kind, &at)
-                && members.insert(key.json.to_owned(), value).is_some()
+                && members.insert(json, value).is_some()
             {
                 let message = format!("{name:?} says again what another key here says already");
                 self.complain(byte, &at, message);

@@ -101,15 +101,45 @@ fn bytes_of(row: &Row) -> usize {
     match row {
         Row::Step(step) => match &step.reply {
             Some(Reply::Json(json)) => 256 + json.as_str().len(),
+            Some(Reply::Text(text)) => 256 + text.len(),
             Some(Reply::Http(http)) => 256 + http.body.len(),
-            _ => 256,
+            None | Some(Reply::Version(_) | Reply::Bool(_) | Reply::Done | Reply::Fault(_) | Reply::Ready(_)) => 256,
         },
         Row::InvocationState(state) => match &state.at {
             Standing::Done { output: Some(output) } => 128 + output.as_str().len(),
-            _ => 128,
+            Standing::Done { output: None }
+            | Standing::Ready
+            | Standing::Running
+            | Standing::Delayed { .. }
+            | Standing::Waiting { .. }
+            | Standing::Paused => 128,
         },
         Row::FailedDelivery(failed) => 512 + failed.payload.as_str().len(),
-        _ => 128,
+        Row::Origin { .. }
+        | Row::Thing(_)
+        | Row::Action(_)
+        | Row::Event(_)
+        | Row::Log(_)
+        | Row::Object(_)
+        | Row::Key(_)
+        | Row::Secret { .. }
+        | Row::Branch(_)
+        | Row::Merge(_)
+        | Row::Search { .. }
+        | Row::Unique(_)
+        | Row::Archived(_)
+        | Row::Unarchived(_)
+        | Row::UnarchivedEvent(_)
+        | Row::Forked { .. }
+        | Row::Destroyed { .. }
+        | Row::Invocation(_)
+        | Row::InvocationOver { .. }
+        | Row::StepsCut { .. }
+        | Row::Schedule { .. }
+        | Row::Delivered { .. }
+        | Row::DeliverySettled { .. }
+        | Row::InvocationMoved { .. }
+        | Row::WorkflowRun(_) => 128,
     }
 }
 

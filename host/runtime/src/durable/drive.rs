@@ -12,6 +12,7 @@ use crate::running::{Chain, Running, TurnWrites, event_of};
 use crate::workflow::RunOf;
 use crate::{Caller, bus};
 use journal::Journal;
+use schedule::backoff;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -550,15 +551,9 @@ pub(super) fn seed_of(row: &InvocationRow) -> [u8; 32] {
 
 /// Spec DUR-7: capped, with up to a quarter more; what somebody outside asked for counts when it is longer.
 fn delay_before(retry: &types::Retry, failed: u32, jitter: u32, asked_ms: Option<u64>) -> Duration {
-    const ASKED_MS_MAX: u64 = 3_600_000;
-    let exponent = i32::try_from(failed.saturating_sub(1)).unwrap_or(i32::MAX);
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds; a rounded one does not matter")]
-    let (first, max) = (retry.initial_delay_ms as f64, retry.max_delay_ms as f64);
-    let delay = (first * retry.multiplier.powi(exponent)).min(max).max(0.0);
-    let more = if retry.jitter { delay * 0.25 * f64::from(jitter) / f64::from(u32::MAX) } else { 0.0 };
-    let own = Duration::from_secs_f64(((delay + more) / 1000.0).min(1e9));
-    let asked = asked_ms.filter(|ms| *ms <= ASKED_MS_MAX).map(Duration::from_millis);
-    own.max(asked.unwrap_or_default())
+    let own = backoff::wait(retry, failed, f64::from(jitter) / f64::from(u32::MAX));
+    let asked = asked_ms.map(Duration::from_millis).filter(|asked| *asked <= backoff::RETRY_AFTER_MAX);
+    asked.map_or(own, |asked| backoff::heed(retry, own, asked))
 }
 
 fn deadline_passed() -> Fault {

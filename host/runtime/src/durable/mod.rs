@@ -1,10 +1,10 @@
 //! Runs that go on whatever dies (`do`): accepted before they run, replayed after a crash, a wait or a retry.
 //!
 //! `accept` writes the row that is the promise; `drive` gives an invocation a place, runs it and writes down how it ended;
-//! `step` answers its calls from the journal or performs and records them; `wait` lets an instance go and brings it back;
-//! `wakes` is the node's queue of times, which `waking` fills at a start. `timeline` shows what a run did; `upgrade` takes
-//! unfinished ones over to another version where `replay` says that it fits. What a call means for the replay is decided
-//! in the crate `journal`.
+//! `step` answers its calls from the journal or performs and records them; `child` and `timer` have others begin; `wait`
+//! lets an instance go and brings it back, for an event with `event`; `wakes` is the node's queue of times, which `waking`
+//! fills at a start. `timeline` shows what a run did; `upgrade` takes unfinished ones over to another version where
+//! `replay` says that it fits. What a call means for the replay is decided in the crate `journal`.
 //!
 //! What is on the disk if the power goes:
 //! - accepted: the invocation with its action, in the record that a caller's answer waits for;
@@ -16,9 +16,12 @@ mod accept;
 pub(crate) use accept::{Accepting, Asker};
 mod begin;
 mod cancel;
+mod child;
 pub(crate) use cancel::give_up;
 mod drive;
 pub(crate) use drive::DurableRun;
+mod event;
+pub(crate) use event::wake_waiting;
 mod queue;
 pub(crate) use queue::{Durable, Ended};
 mod replay;
@@ -26,11 +29,12 @@ mod rows;
 mod step;
 mod timeline;
 pub use timeline::{InvocationShown, STEPS_SHOWN_MAX};
+mod timer;
 mod upgrade;
 pub(crate) use step::DurableSteps;
 pub use upgrade::{Diverges, REPLAYED_MAX, UpgradeWanted, Upgraded};
 mod wait;
-pub(crate) use wait::{let_parents_go_on, wake_waiting};
+pub(crate) use wait::let_parents_go_on;
 mod wakes;
 pub(crate) use wakes::{Wakes, start as start_waking};
 mod waking;

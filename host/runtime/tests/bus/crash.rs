@@ -2,58 +2,13 @@
 //! handlers, accepted once.
 
 use super::scene::{Scene, Told, ask, executor, outcome, put, text};
-use commit_log::{CommitLog, Done, Error, LocalLog};
+use commit_log::{CommitLog, LocalLog};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use testkit::{ScriptedExecutor, TestNode};
-use types::{ObjectId, Record};
-
-/// A log that remembers everything that became durable, in its order.
-struct Tape {
-    log: LocalLog,
-    records: Arc<Mutex<Vec<Arc<Record>>>>,
-}
-
-impl CommitLog for Tape {
-    fn append(&self, batch: Vec<Arc<Record>>, done: Done) {
-        self.records.lock().expect("no test panics with it").extend(batch.clone());
-        self.log.append(batch, done);
-    }
-
-    fn replay(&self, object: ObjectId, after_seq: u64) -> Result<Vec<Record>, Error> {
-        self.log.replay(object, after_seq)
-    }
-
-    fn head(&self, object: ObjectId) -> Option<u64> {
-        self.log.head(object)
-    }
-
-    fn tail(&self, object: ObjectId) -> Option<u64> {
-        self.log.tail(object)
-    }
-
-    fn objects(&self) -> Vec<ObjectId> {
-        self.log.objects()
-    }
-
-    fn checkpointed(&self, object: ObjectId, seq: u64) {
-        self.log.checkpointed(object, seq);
-    }
-
-    fn oldest_holders(&self, limit: usize) -> Vec<ObjectId> {
-        self.log.oldest_holders(limit)
-    }
-
-    fn retained_bytes(&self) -> u64 {
-        self.log.retained_bytes()
-    }
-
-    fn close(&self) {
-        self.log.close();
-    }
-}
+use testkit::{HeardLog, ScriptedExecutor, TestNode};
+use types::Record;
 
 /// `seen` writes down in the object what it was told: that is taken back when it does not become durable.
 fn seeing(told: &Told) -> ScriptedExecutor {
@@ -64,10 +19,6 @@ fn seeing(told: &Told) -> ScriptedExecutor {
         outcome(ask(&mut host, put("Seen", &id, &json!({}))).await)
     });
     executor
-}
-
-fn open_log(dir: &Path) -> anyhow::Result<LocalLog> {
-    Ok(LocalLog::open(&dir.join("log"), &commit_log::Config::STANDARD)?)
 }
 
 /// A folder in which the host stopped behind the first `count` records, and its disk lost what the log has not.
@@ -81,7 +32,7 @@ fn stopped_after(dir: &Path, records: &[Arc<Record>]) -> anyhow::Result<tempfile
             std::fs::copy(blob.path(), left.path().join("blobs").join(blob.file_name()))?;
         }
     }
-    let log = open_log(left.path())?;
+    let log = LocalLog::open(&left.path().join("log"), &commit_log::Config::STANDARD)?;
     for record in records {
         let (tell, told) = std::sync::mpsc::channel();
         log.append(
@@ -126,9 +77,14 @@ async fn check(scene: &Scene) -> anyhow::Result<usize> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_after_any_commit_every_event_comes_to_its_handlers() -> anyhow::Result<()> {
-    let (dir, told, records) = (tempfile::tempdir()?, Told::default(), Arc::new(Mutex::new(Vec::new())));
-    let tape = Tape { log: open_log(dir.path())?, records: records.clone() };
-    let test = TestNode::open_on(dir.path(), Arc::new(tape), seeing(&told), |_| {}).await?;
+    let (dir, told) = (tempfile::tempdir()?, Told::default());
+    let records = Arc::new(Mutex::new(Vec::new()));
+    let tape = records.clone();
+    let log = HeardLog::open(dir.path(), move |batch| {
+        tape.lock().expect("no test panics with it").extend_from_slice(batch);
+        true
+    })?;
+    let test = TestNode::open_on(dir.path(), Arc::new(log), seeing(&told), |_| {}).await?;
     let scene = Scene::of(test).await?;
     scene.deploy(&["put", "seen"]).await?;
     for name in ["one", "two"] {

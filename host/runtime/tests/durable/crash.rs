@@ -4,75 +4,35 @@
 //! are gone altogether, so that everything is rebuilt from the log alone.
 
 use super::scene::{Performed, Scene, ask, count, create, do_, outcome, start, try_};
-use commit_log::{CommitLog, Config, Done, Error, LocalLog};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use testkit::{ScriptedExecutor, TestNode, completed};
+use testkit::{HeardLog, ScriptedExecutor, TestNode, completed};
 use tokio::sync::Notify;
-use types::{ActionRow, ActionStatus, Call, Fault, Json, ObjectId, Record};
+use types::{ActionRow, ActionStatus, Call, Fault, Json};
 
-/// A log that takes so many batches and then hears nothing any more.
-struct CutLog {
-    log: LocalLog,
+/// How many batches the log still takes before it hears nothing any more.
+struct Power {
     left: AtomicUsize,
     taken: AtomicUsize,
     cut: Notify,
 }
 
-impl CutLog {
-    fn open(dir: &Path, left: usize) -> anyhow::Result<Arc<Self>> {
-        let log = LocalLog::open(&dir.join("log"), &Config::STANDARD)?;
-        let (left, taken, cut) = (AtomicUsize::new(left), AtomicUsize::new(0), Notify::new());
-        Ok(Arc::new(Self { log, left, taken, cut }))
+impl Power {
+    fn on() -> Arc<Self> {
+        Arc::new(Self { left: AtomicUsize::new(usize::MAX), taken: AtomicUsize::new(0), cut: Notify::new() })
     }
-}
 
-impl CommitLog for CutLog {
-    fn append(&self, batch: Vec<Arc<Record>>, done: Done) {
+    fn is_there(&self) -> bool {
         let had = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         if had.is_err() {
             self.cut.notify_one();
-            // Nobody is told anything: there is no power.
-            std::mem::forget(done);
-            return;
+            return false;
         }
         self.taken.fetch_add(1, Ordering::SeqCst);
-        self.log.append(batch, done);
-    }
-
-    fn replay(&self, object: ObjectId, after_seq: u64) -> Result<Vec<Record>, Error> {
-        self.log.replay(object, after_seq)
-    }
-
-    fn head(&self, object: ObjectId) -> Option<u64> {
-        self.log.head(object)
-    }
-
-    fn tail(&self, object: ObjectId) -> Option<u64> {
-        self.log.tail(object)
-    }
-
-    fn objects(&self) -> Vec<ObjectId> {
-        self.log.objects()
-    }
-
-    fn checkpointed(&self, object: ObjectId, seq: u64) {
-        self.log.checkpointed(object, seq);
-    }
-
-    fn oldest_holders(&self, limit: usize) -> Vec<ObjectId> {
-        self.log.oldest_holders(limit)
-    }
-
-    fn retained_bytes(&self) -> u64 {
-        self.log.retained_bytes()
-    }
-
-    fn close(&self) {
-        self.log.close();
+        true
     }
 }
 
@@ -156,16 +116,18 @@ async fn world(scene: &Scene, row: &ActionRow) -> anyhow::Result<World> {
 
 /// Runs until it is over, or the power fails after so many batches. How many batches there were.
 async fn first_life(dir: &Path, executor: ScriptedExecutor, left: usize) -> anyhow::Result<(usize, Option<World>)> {
-    let log = CutLog::open(dir, usize::MAX)?;
-    let test = TestNode::open_on(dir, log.clone(), executor, |config| {
+    let power = Power::on();
+    let heard = power.clone();
+    let log = HeardLog::open(dir, move |_| heard.is_there())?;
+    let test = TestNode::open_on(dir, Arc::new(log), executor, |config| {
         config.park_after = Duration::from_millis(20);
         config.flush_window = Duration::from_millis(1);
     })
     .await?;
     let scene = Scene::of(test).await?;
     scene.deploy(&["count", "effect", "work"]).await?;
-    let before = log.taken.load(Ordering::SeqCst);
-    log.left.store(left, Ordering::SeqCst);
+    let before = power.taken.load(Ordering::SeqCst);
+    power.left.store(left, Ordering::SeqCst);
     scene.let_time_fly(Duration::from_secs(30));
     let work = async {
         let id = scene.accept("work", &json!(null)).await?;
@@ -174,10 +136,10 @@ async fn first_life(dir: &Path, executor: ScriptedExecutor, left: usize) -> anyh
     };
     let over = tokio::select! {
         biased;
-        () = log.cut.notified() => None,
+        () = power.cut.notified() => None,
         over = work => Some(over?),
     };
-    Ok((log.taken.load(Ordering::SeqCst) - before, over))
+    Ok((power.taken.load(Ordering::SeqCst) - before, over))
 }
 
 /// What a stop leaves: the log and the components, nothing else.

@@ -2,10 +2,10 @@
 
 use crate::address::{Address, Which};
 use crate::checkouts;
-use crate::client::{Client, next, rows};
+use crate::client::{Client, all_rows};
 use crate::commands::verbs::verb;
 use crate::context::{Context, cell, table};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::paint;
 use reqwest::Method;
 use serde_json::Value;
@@ -57,29 +57,20 @@ async fn fetch(
     verb: Option<&str>,
     edges: &mut Vec<Value>,
 ) -> Result<()> {
-    let mut cursor = None::<String>;
-    loop {
-        let query = [("verb", verb), ("cursor", cursor.as_deref()), ("limit", Some(PAGE))];
+    let too_many = format!("there are more than {EDGES_MAX} edges: ask for one kind with --verb");
+    let found = all_rows(route, EDGES_MAX.saturating_sub(edges.len()), &too_many, async |cursor| {
+        let query = [("verb", verb), ("cursor", cursor), ("limit", Some(PAGE))];
         let query: Vec<(&str, &str)> = query.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
         let request = thing.query(client, Method::GET, &[route], &query)?;
-        let body = client.send(context, request).await.map_err(super::super::things::not_there(thing))?.body;
-        let after = next(&body);
-        if let Value::Array(page) = rows(body, route) {
-            edges.extend(page.into_iter().map(|mut edge| {
-                if let Some(edge) = edge.as_object_mut() {
-                    edge.insert("direction".to_owned(), direction.into());
-                }
-                edge
-            }));
+        Ok(client.send(context, request).await.map_err(super::super::things::not_there(thing))?.body)
+    });
+    edges.extend(found.await?.into_iter().map(|mut edge| {
+        if let Some(edge) = edge.as_object_mut() {
+            edge.insert("direction".to_owned(), direction.into());
         }
-        if edges.len() > EDGES_MAX {
-            return Err(Failure::usage(format!("there are more than {EDGES_MAX} edges: ask for one kind with --verb")));
-        }
-        match after {
-            Some(after) if cursor.as_ref() != Some(&after) => cursor = Some(after),
-            Some(_) | None => return Ok(()),
-        }
-    }
+        edge
+    }));
+    Ok(())
 }
 
 fn human(edges: &Value) -> String {

@@ -1,6 +1,6 @@
 //! `org.ai things delete`
 
-use super::{if_version, not_there};
+use super::{Expected, not_there};
 use crate::address::{Address, Which};
 use crate::checkouts;
 use crate::context::{Context, cell};
@@ -14,19 +14,15 @@ use serde_json::json;
 pub(crate) struct Command {
     #[command(flatten)]
     which: Which,
-    /// Only if this is the newest version
-    #[arg(long, alias = "if-match", value_name = "VERSION", value_parser = if_version)]
-    if_version: Option<u64>,
+    #[command(flatten)]
+    expected: Expected,
 }
 
 pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
     let thing = command.which.address()?;
     let client = checkouts::client(context)?;
-    let mut request = thing.request(&client, Method::DELETE, &[])?.header("prefer", "return=representation");
-    if let Some(version) = command.if_version {
-        request = request.header("if-match", format!("\"v{version}\""));
-    }
-    let mut body = client.send(context, request).await.map_err(not_there(&thing))?.body;
+    let request = thing.request(&client, Method::DELETE, &[])?.header("prefer", "return=representation");
+    let mut body = client.send(context, command.expected.of(request)).await.map_err(not_there(&thing))?.body;
     if !body.is_object() {
         body = json!({"type": thing.kind, "id": thing.id, "deleted": true});
     }

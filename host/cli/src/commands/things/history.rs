@@ -3,9 +3,9 @@
 use super::not_there;
 use crate::address::{Address, Which};
 use crate::checkouts;
-use crate::client::{Client, next, rows};
+use crate::client::{Client, all_rows, array, next, rows};
 use crate::context::{Context, cell, table};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::paint;
 use reqwest::Method;
 use serde_json::Value;
@@ -51,24 +51,19 @@ async fn versions(
     context: &mut Context,
 ) -> Result<(Vec<Value>, bool)> {
     let limit = (if command.all { PAGE } else { command.limit }).to_string();
-    let (mut found, mut cursor) = (Vec::new(), None::<String>);
-    loop {
+    let mut page = async |cursor: Option<&str>| {
         let query: Vec<(&str, &str)> =
-            [("limit", limit.as_str())].into_iter().chain(cursor.as_deref().map(|c| ("cursor", c))).collect();
+            [("limit", limit.as_str())].into_iter().chain(cursor.map(|c| ("cursor", c))).collect();
         let request = thing.query(client, Method::GET, &["versions"], &query)?;
-        let mut body = client.send(context, request).await.map_err(not_there(thing))?.body;
-        let after = next(&body);
-        if let Value::Array(page) = rows(body["data"].take(), "versions") {
-            found.extend(page);
-        }
-        if found.len() > ALL_MAX {
-            return Err(Failure::usage(format!("there are more than {ALL_MAX} versions: ask for fewer with --limit")));
-        }
-        match after {
-            Some(after) if command.all && cursor.as_ref() != Some(&after) => cursor = Some(after),
-            after => return Ok((found, after.is_some())),
-        }
+        Ok(client.send(context, request).await.map_err(not_there(thing))?.body)
+    };
+    if command.all {
+        let too_many = format!("there are more than {ALL_MAX} versions: ask for fewer with --limit");
+        return Ok((all_rows("versions", ALL_MAX, &too_many, page).await?, false));
     }
+    let body = page(None).await?;
+    let is_more = next(&body).is_some();
+    Ok((array(rows(body, "versions")), is_more))
 }
 
 fn human(versions: &Value) -> String {

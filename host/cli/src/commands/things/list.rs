@@ -2,9 +2,9 @@
 
 use crate::address::{self, When, type_word};
 use crate::checkouts;
-use crate::client::{Client, next, rows};
+use crate::client::{Client, all_rows, array, rows};
 use crate::context::{Context, cell, table};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::{filter, paint};
 use reqwest::{Method, Url};
 use serde_json::Value;
@@ -102,31 +102,15 @@ async fn page(client: &Client, context: &mut Context, url: Url, at: Option<&str>
 }
 
 async fn all(client: &Client, context: &mut Context, url: &Url, at: Option<&str>) -> Result<Vec<Value>> {
-    let (mut found, mut cursor) = (Vec::new(), None::<String>);
-    loop {
+    let too_many = format!("there are more than {ALL_MAX}: narrow the list with --where");
+    all_rows("data", ALL_MAX, &too_many, async |cursor| {
         let mut here = url.clone();
-        if let Some(cursor) = &cursor {
+        if let Some(cursor) = cursor {
             here.query_pairs_mut().append_pair("cursor", cursor);
         }
-        let mut body = page(client, context, here, at).await?;
-        let after = next(&body);
-        found.extend(array(rows(body["data"].take(), "data")));
-        if found.len() > ALL_MAX {
-            return Err(Failure::usage(format!("there are more than {ALL_MAX}: narrow the list with --where")));
-        }
-        match after {
-            // The same place twice would be for ever.
-            Some(after) if cursor.as_ref() != Some(&after) => cursor = Some(after),
-            Some(_) | None => return Ok(found),
-        }
-    }
-}
-
-fn array(rows: Value) -> Vec<Value> {
-    match rows {
-        Value::Array(rows) => rows,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => Vec::new(),
-    }
+        page(client, context, here, at).await
+    })
+    .await
 }
 
 fn human(things: &Value, command: &Command) -> String {

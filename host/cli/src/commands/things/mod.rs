@@ -5,6 +5,7 @@ use crate::context::{Context, cell};
 use crate::failure::{Exit, Failure, Result};
 use crate::paint::{self, Paint, Tint};
 use clap::Subcommand;
+use reqwest::RequestBuilder;
 use serde_json::Value;
 
 pub(crate) mod create;
@@ -68,7 +69,24 @@ pub(super) fn whole(thing: &Value, paint: Paint) -> String {
     text + &paint::lines(&format!("{:#}", thing["data"]))
 }
 
-/// The condition of a write: this version must be the newest.
+/// The condition of a write.
+#[derive(Debug, clap::Args)]
+pub(super) struct Expected {
+    /// Only if this is the newest version
+    #[arg(long, alias = "if-match", value_name = "VERSION", value_parser = if_version)]
+    if_version: Option<u64>,
+}
+
+impl Expected {
+    fn of(&self, request: RequestBuilder) -> RequestBuilder {
+        match self.if_version {
+            Some(version) => request.header("if-match", format!("\"v{version}\"")),
+            None => request,
+        }
+    }
+}
+
+/// The number of a version, as `7` or `v7`.
 pub(super) fn if_version(text: &str) -> std::result::Result<u64, String> {
     let digits = text.trim_matches('"');
     let digits = digits.strip_prefix('v').unwrap_or(digits);

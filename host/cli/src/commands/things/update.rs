@@ -1,6 +1,6 @@
 //! `org.ai things update`
 
-use super::{headline, if_version, not_there};
+use super::{Expected, headline, not_there};
 use crate::address::{Address, Which};
 use crate::checkouts;
 use crate::client::Client;
@@ -26,20 +26,16 @@ pub(crate) struct Command {
     /// What is given is the whole thing: fields that are not there go; what does not exist is made
     #[arg(long)]
     replace: bool,
-    /// Only if this is the newest version
-    #[arg(long, alias = "if-match", value_name = "VERSION", value_parser = if_version)]
-    if_version: Option<u64>,
+    #[command(flatten)]
+    expected: Expected,
 }
 
 pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
     let thing = command.which.address()?;
     let document = command.given.data.as_deref().map(|text| fields::document(text, "--data", context)).transpose()?;
     let client = checkouts::client(context)?;
-    let mut request = request(&command, document, &thing, &client)?;
-    if let Some(version) = command.if_version {
-        request = request.header("if-match", format!("\"v{version}\""));
-    }
-    let answer = client.send(context, request).await.map_err(not_there(&thing))?;
+    let request = request(&command, document, &thing, &client)?;
+    let answer = client.send(context, command.expected.of(request)).await.map_err(not_there(&thing))?;
     let is_unchanged = answer.is_unchanged;
     context.result(&answer.body, |thing| match is_unchanged {
         true => format!("Unchanged: {}", headline(thing)),
