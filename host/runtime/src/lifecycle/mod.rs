@@ -38,7 +38,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use tokio::sync::watch;
-use types::{ActionRow, ActionStatus, Durability, Fault, FaultKind, Id, Json, Namespace, ObjectId, Row};
+use types::{ActionRow, ActionStatus, Durability, Fault, FaultKind, Id, Json, Namespace, ObjectId, Ref, Row};
 
 /// One operation.
 #[derive(Clone, PartialEq, Debug)]
@@ -248,6 +248,7 @@ impl Object {
         wanted: Lifecycle,
         idempotency: Option<Idempotency>,
     ) -> Result<Begun, Fault> {
+        let wanted = self.on_default_branch(wanted);
         let kind = wanted.kind();
         caller.may("DO", kind.as_str())?;
         let remembered = idempotency.map(|idempotency| remember_by(caller, &idempotency)).transpose()?;
@@ -275,6 +276,16 @@ impl Object {
         let row = self.begin(row, kind).await.inspect_err(|_| operations.unmark(self.inner.id))?;
         let (action, ended) = (row.id, Some(run(self.clone(), row)));
         Ok(Begun { action, replayed: false, object: self.clone(), ended })
+    }
+
+    /// What is forked without a branch is the one in effect, whichever is when the copy is made.
+    fn on_default_branch(&self, wanted: Lifecycle) -> Lifecycle {
+        match (wanted, self.in_effect()) {
+            (Lifecycle::Fork(fork), Ref::Branch(Some(name))) if fork.branch.is_none() => {
+                Lifecycle::Fork(ForkWanted { branch: Some(name.to_string()), ..fork })
+            }
+            (wanted, _) => wanted,
+        }
     }
 
     fn first_row(

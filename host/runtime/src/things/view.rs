@@ -98,7 +98,7 @@ impl View {
         let at = match &self.at {
             Ref::Head => match &self.checkout {
                 Ref::Head => String::new(),
-                other => format!(" at @{other}, which is checked out"),
+                other => format!(" at @{other}, which is the one in effect"),
             },
             at => format!(" at @{at}"),
         };

@@ -243,6 +243,7 @@ async fn only_what_a_key_allows_is_done() {
         ("PUT", "/api/nouns/Startup"),
         ("DELETE", "/api/nouns/Startup"),
         ("GET", "/api/nouns"),
+        ("PATCH", "/api/$self"),
     ] {
         assert_eq!(ask(method, uri, "{").await, 403, "{method} {uri}");
     }
