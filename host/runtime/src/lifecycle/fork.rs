@@ -82,10 +82,10 @@ pub(super) async fn check(object: &Object, caller: &Caller, wanted: &ForkWanted)
         .look(move |store| {
             let newest = store.next_version() - 1;
             let line = wanted.line(store, newest)?;
+            if let Some(gone) = store.lacks_any(&line).map_err(|e| fault_of(&e))? {
+                return Err(archived_fault(&gone));
+            }
             for noun in nouns(store, &line)? {
-                if let Some(gone) = store.lacks_some(&line, &noun).map_err(|e| fault_of(&e))? {
-                    return Err(archived_fault(&gone));
-                }
                 if !store.things(&line, &list(noun, None, 1)).map_err(|e| fault_of(&e))?.items.is_empty() {
                     return Ok(line.newest_version().min(newest));
                 }

@@ -4,7 +4,7 @@ use super::append::{Doing, Scene, empty};
 use super::fields_fault;
 use super::read::content_of;
 use super::settings::refuse_default;
-use super::view::{View, line_of};
+use super::view::{View, archived_fault, line_of};
 use crate::Caller;
 use crate::object::{Object, fault_of};
 use model::FieldError;
@@ -76,6 +76,11 @@ impl Object {
                 return Err(Fault::limit("BRANCH_DEPTH_LIMIT", message));
             }
             let forked_from = forked_from(&from);
+            if !line.is_newest()
+                && let Some(gone) = turn.lacks_any(&line).map_err(fault)?
+            {
+                return Err(archived_fault(&gone));
+            }
             let row = BranchRow {
                 name: wanted.name.clone(),
                 parent: line.branch().cloned(),
