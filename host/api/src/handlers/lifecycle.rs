@@ -45,6 +45,9 @@ struct RestoreRequest {
 #[serde(deny_unknown_fields)]
 struct MoveRequest {
     location: String,
+    /// Compact its history once it is there.
+    #[serde(default)]
+    compact: bool,
 }
 
 #[utoipa::path(
@@ -83,7 +86,10 @@ pub(crate) async fn begin(
             let unknown = |_| Problem::not_found(format!("there is no archive {archive:?}; archives are UUIDs"));
             Lifecycle::Restore { archive: id.map_err(unknown)? }
         }
-        "move" => Lifecycle::Move { location: document::<MoveRequest>(&text)?.location },
+        "move" => {
+            let MoveRequest { location, compact } = document(&text)?;
+            Lifecycle::Move { location, compact }
+        }
         "promote" => Lifecycle::Promote(document::<PromoteWanted>(&text)?),
         other => {
             let message = format!("there is no operation {other:?}; there are fork, compact, restore, move, promote");

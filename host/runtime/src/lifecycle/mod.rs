@@ -52,6 +52,8 @@ pub enum Lifecycle {
     /// The object is kept elsewhere from now on.
     Move {
         location: String,
+        /// Its history is compacted, with an archive, once it is there.
+        compact: bool,
     },
     /// An object below this one ends.
     Destroy {
@@ -107,7 +109,7 @@ impl Lifecycle {
             Self::Compact(wanted) => serde_json::to_value(wanted).unwrap_or_default(),
             Self::Fork(wanted) => serde_json::to_value(wanted).unwrap_or_default(),
             Self::Restore { archive } => json!({ "archive": archive.to_string() }),
-            Self::Move { location } => json!({ "location": location }),
+            Self::Move { location, compact } => json!({ "location": location, "compact": compact }),
             Self::Destroy { namespace } => json!({ "ns": namespace.as_str() }),
             Self::Promote(wanted) => serde_json::to_value(wanted).unwrap_or_default(),
         }
@@ -263,7 +265,7 @@ impl Object {
             Lifecycle::Compact(wanted) => compact::check(wanted)?,
             Lifecycle::Fork(wanted) => fork::check(self, caller, wanted).await?,
             Lifecycle::Restore { archive } => restore::check(self, *archive).await?,
-            Lifecycle::Move { location } => relocate::check(self, location)?,
+            Lifecycle::Move { location, .. } => relocate::check(self, location)?,
             Lifecycle::Destroy { namespace } => destroy::check(self, namespace).await?,
             Lifecycle::Promote(wanted) => promote::check(self, caller, wanted).await?,
         };

@@ -36,6 +36,7 @@ mod hostile;
 mod lists;
 mod nouns;
 mod refs;
+mod refusals;
 
 /// A thing with this id and one field.
 async fn make(server: &Server, noun: &str, id: &str, n: u32) -> Answer {
