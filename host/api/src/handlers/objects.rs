@@ -38,9 +38,10 @@ pub(crate) struct ObjectRequest {
     post, path = "/api/objects", tag = "objects", request_body = ObjectRequest,
     responses(
         (status = 201, description = "A new object, below this one", body = ObjectView),
+        (status = 400, description = "`ns` is no URL of an object", body = ErrorBody),
         (status = 403, description = "It would not lie below this one", body = ErrorBody),
         (status = 409, description = "It exists", body = ErrorBody),
-        (status = 422, description = "No namespace, or no class", body = ErrorBody),
+        (status = 422, description = "No class", body = ErrorBody),
     )
 )]
 pub(crate) async fn create(
@@ -50,7 +51,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let wanted: ObjectRequest = body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
-    let namespace = Namespace::parse(&wanted.ns).map_err(|e| Problem::validation(e.to_string()))?;
+    let namespace = Namespace::parse(&wanted.ns).map_err(|e| Problem::bad_request(format!("ns: {e}")))?;
     let class = wanted.class.unwrap_or_else(|| "App".to_owned());
     let row = scope.object.create_object(&caller, namespace, class).await?;
     json_at(StatusCode::CREATED, Some(row.namespace.clone().as_str()), &ObjectView::of(row))
