@@ -11,6 +11,7 @@ pub use config::Config;
 mod serve;
 pub use serve::serve;
 mod edge;
+mod follow;
 pub use edge::Peer;
 mod address;
 mod app;

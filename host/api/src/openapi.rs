@@ -35,7 +35,7 @@ use utoipa::{Modify, OpenApi};
         subscriptions::list, subscriptions::create, subscriptions::remove,
         dead_letters::list, dead_letters::replay, dead_letters::replay_many, dead_letters::remove, dead_letters::purge,
         branches::list, branches::create, branches::show, branches::remove, checkout::create, merge::create,
-        self_::show, objects::show, objects::relate,
+        self_::show, self_::change, objects::show, objects::relate,
         undo::undo, undo::retry, verbs::list, verbs::show, verbs::store, events_stream::stream,
         things::list::list, things::create, things::show, things::put, things::patch, things::remove,
         things::restore, things::history::list, things::history::show, things::history::diff, things::batch::run,

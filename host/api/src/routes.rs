@@ -107,7 +107,7 @@ fn of_branches() -> Router<Shared> {
         .route("/api/branches/{name}", get(branches::show).delete(branches::remove))
         .route("/api/checkout", post(checkout::create))
         .route("/api/merge", post(merge::create))
-        .route("/api/$self", get(self_::show))
+        .route("/api/$self", get(self_::show).patch(self_::change))
         .route("/api/objects/{ns}", get(objects::show).put(objects::relate).delete(lifecycle::destroy))
         .route("/api/lifecycle/{op}", post(lifecycle::begin))
         .route("/api/verbs", get(verbs::list))

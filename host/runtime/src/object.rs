@@ -7,7 +7,7 @@ use crate::durable::{Durable, Wakes};
 use crate::functions::Functions;
 use crate::node::{Node, NodeInner};
 use crate::running::Running;
-use crate::things::{Nouns, Verbs};
+use crate::things::{Nouns, Settings, Verbs};
 use crate::turn::Gate;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -45,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) nouns: Nouns,
     pub(crate) gate: Gate,
     pub(crate) verbs: Verbs,
+    pub(crate) settings: Settings,
     pub(crate) places: Semaphore,
     pub(crate) running: Mutex<HashMap<Id, Arc<Running>>>,
     pub(crate) durable: Durable,
@@ -88,6 +89,7 @@ pub(crate) struct Parts {
     /// Whether a noun was ever registered, and a verb.
     pub(crate) has_nouns: bool,
     pub(crate) has_verbs: bool,
+    pub(crate) settings: Settings,
     /// Operations that a stop of the host interrupted, and that go on.
     pub(crate) interrupted: Vec<ActionRow>,
     pub(crate) left_open: Option<LeftOpen>,
@@ -121,6 +123,7 @@ impl Inner {
             nouns: Nouns::new(parts.has_nouns),
             gate: Gate::default(),
             verbs: Verbs::new(parts.has_verbs),
+            settings: parts.settings,
             places: Semaphore::new(node.config.object_runs_max),
             running: Mutex::default(),
             durable: Durable::default(),

@@ -5,6 +5,7 @@ use crate::functions::{Functions, NOUN};
 use crate::node::{Node, NodeInner};
 use crate::object::{Inner, LeftOpen, Parts, fault_of};
 use crate::registry::{Entry, REST};
+use crate::things::{SETTINGS, Settings, default_branch};
 use crate::{family, lifecycle};
 use commit_log::Outcome;
 use std::sync::Arc;
@@ -78,11 +79,23 @@ pub(crate) fn open_file(
     // An object's first record is waited for by nobody: what is appended after it is not durable before it.
     let confirmed = if first.is_some() { 0 } else { store.applied_seq() };
     store.confirm(confirmed);
-    let Found { functions, declared, has_nouns, has_verbs, interrupted, left_open } = found;
+    let Found { functions, declared, has_nouns, has_verbs, settings, interrupted, left_open } = found;
     let functions = Functions::of(&functions)?;
     let declared = Declared::of(&declared);
     let object = Arc::new(Inner::new(
-        Parts { id, namespace, store, functions, declared, has_nouns, has_verbs, interrupted, left_open, confirmed },
+        Parts {
+            id,
+            namespace,
+            store,
+            functions,
+            declared,
+            has_nouns,
+            has_verbs,
+            settings,
+            interrupted,
+            left_open,
+            confirmed,
+        },
         node,
     ));
     if let Some(first) = first {
@@ -107,6 +120,7 @@ struct Found {
     declared: Vec<Stored>,
     has_nouns: bool,
     has_verbs: bool,
+    settings: Settings,
     interrupted: Vec<ActionRow>,
     left_open: Option<LeftOpen>,
 }
@@ -114,6 +128,8 @@ struct Found {
 fn look_at(store: &Store) -> Result<Found, store::Error> {
     let has = |noun: &str| store.has_noun(&Noun::parse(noun).expect("it is PascalCase"));
     let (has_nouns, has_verbs) = (has("Noun")?, has("Verb")?);
+    let default_branch = if has(SETTINGS)? { default_branch(store)? } else { None };
+    let settings = Settings::new(default_branch);
     let mut declared = Vec::new();
     for kind in Kind::ALL {
         if has(kind.noun())? {
@@ -134,7 +150,7 @@ fn look_at(store: &Store) -> Result<Found, store::Error> {
     let left = LeftOpen { is_ready: store.has_ready_invocations()?, next_due: store.next_due()?, has_events };
     let left_open = Some(left).filter(|left| left.is_ready || left.next_due.is_some() || left.has_events);
     let functions = all_of(store, NOUN)?;
-    Ok(Found { functions, declared, has_nouns, has_verbs, interrupted: Vec::new(), left_open })
+    Ok(Found { functions, declared, has_nouns, has_verbs, settings, interrupted: Vec::new(), left_open })
 }
 
 /// The newest version of each thing of a noun that is not deleted.

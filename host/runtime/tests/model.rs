@@ -7,7 +7,7 @@ mod plain;
 mod scene;
 
 use model::merge::Strategy;
-use org_ai_runtime::{Op, PatchOf};
+use org_ai_runtime::{CompactWanted, Lifecycle, Op, PatchOf};
 use plain::{On, Plain, Wrote};
 use proptest::prelude::{Just, TestCaseError, any, prop, prop_oneof, proptest};
 use proptest::strategy::Strategy as Any;
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
 use testkit::{HeardLog, ScriptedExecutor, TestNode};
-use types::{Fault, ObjectId, Record, ThingKey};
+use types::{Fault, Id, ObjectId, Record, ThingKey};
 
 const CASES: u32 = 48;
 const NAMES: [&str; 3] = ["x", "y", "z"];
@@ -39,6 +39,9 @@ enum Step {
     Merge(On, On, Option<Strategy>),
     /// Which action: so many hundredths of all.
     Undo(u8, bool),
+    Compact,
+    /// The rows of all archives come back.
+    Unpack,
     Reopen,
     Kill(Lost),
 }
@@ -88,6 +91,7 @@ fn step() -> impl Any<Value = Step> {
         1 => (branch(), any::<bool>()).prop_map(|(name, force)| Step::DeleteBranch(name, force)),
         5 => (on(), on(), strategy).prop_map(|(source, into, strategy)| Step::Merge(source, into, strategy)),
         2 => (0..100u8, any::<bool>()).prop_map(|(nth, force)| Step::Undo(nth, force)),
+        2 => prop_oneof![2 => Just(Step::Compact), 1 => Just(Step::Unpack)],
         1 => prop_oneof![
             Just(Step::Reopen),
             prop::sample::select(vec![Lost::Nothing, Lost::Wal, Lost::Files]).prop_map(Step::Kill)
@@ -115,7 +119,8 @@ proptest! {
 
 async fn run(forgets: bool, steps: Vec<Step>) -> anyhow::Result<()> {
     let tape = Tape { forgets, ..Tape::default() };
-    let mut pair = Pair { real: tape.open(tempfile::tempdir()?).await?, plain: Plain::default(), tape };
+    let mut pair =
+        Pair { real: tape.open(tempfile::tempdir()?).await?, plain: Plain::default(), tape, archives: Vec::new() };
     for (n, step) in steps.into_iter().enumerate() {
         let told = format!("step {n}: {step:?}");
         pair = pair.step(step).await.map_err(|error| error.context(told.clone()))?;
@@ -128,6 +133,7 @@ struct Pair {
     real: Scene,
     plain: Plain,
     tape: Tape,
+    archives: Vec<Id>,
 }
 
 /// What all logs of one test were given, one after the other.
@@ -222,6 +228,8 @@ impl Pair {
                 same!(real, self.plain.merge(source, into, strategy).map_err(str::to_owned));
             }
             Step::Undo(part, force) => self.undo(part, force).await?,
+            Step::Compact => self.compact().await?,
+            Step::Unpack => self.unpack().await?,
             Step::Reopen => {
                 let Scene { test, root, all, dir } = self.real;
                 test.node.shutdown().await;
@@ -286,6 +294,58 @@ impl Pair {
         Ok(())
     }
 
+    async fn operate(&self, wanted: Lifecycle) -> anyhow::Result<Result<Value, String>> {
+        match self.real.root.lifecycle(&self.real.all, wanted, None).await {
+            Err(fault) => Ok(Err(fault.code.to_string())),
+            Ok(begun) => {
+                let ended = begun.finished().await?;
+                anyhow::ensure!(ended.status == types::ActionStatus::Completed, "{ended:?}");
+                Ok(Ok(ended.options.to_value()["output"].clone()))
+            }
+        }
+    }
+
+    /// What leaves is what nobody stands on: which that is the store says, and here is looked whether it may be so.
+    async fn compact(&mut self) -> anyhow::Result<()> {
+        let wanted = CompactWanted { archive: true, ..CompactWanted::default() };
+        let result = match self.operate(Lifecycle::Compact(wanted)).await? {
+            Ok(result) => result,
+            Err(refused) => {
+                same!((refused.as_str(), self.plain.rows.is_empty()), ("NOTHING_TO_COMPACT", true));
+                return Ok(());
+            }
+        };
+        self.archives.extend(result["archive"].as_str().and_then(|id| id.parse::<Id>().ok()));
+        let mut gone = Vec::new();
+        for row in &self.plain.rows {
+            let shown = self.real.get(&format!("v{}", row.version), &row.key.to_string()).await;
+            if shown.is_err_and(|fault| fault.code == "GONE") {
+                gone.push(row.version);
+            }
+        }
+        let stood_on = self.plain.stood_on();
+        self.plain.compacted(&gone);
+        same!(self.plain.stood_on(), stood_on, "somebody stood on one of {gone:?}: ");
+        if self.plain.is_only_main() {
+            let line = self.plain.line(None).map_err(anyhow::Error::msg)?;
+            for row in self.plain.rows.iter().filter(|row| !row.gone) {
+                let newest = self.plain.newest(&line, &row.key).map(|row| (row.version, row.deleted));
+                same!(Some((row.version, false)), newest, "v{} need not stay: ", row.version);
+            }
+        }
+        Ok(())
+    }
+
+    async fn unpack(&mut self) -> anyhow::Result<()> {
+        for archive in std::mem::take(&mut self.archives) {
+            let restored = self.operate(Lifecycle::Restore { archive }).await?;
+            anyhow::ensure!(restored.is_ok(), "the archive {archive} does not come back: {restored:?}");
+            self.plain.events += 2;
+        }
+        self.plain.restored();
+        Ok(())
+    }
+
     async fn undo(&mut self, part: u8, force: bool) -> anyhow::Result<()> {
         if self.plain.actions.is_empty() {
             return Ok(());
@@ -321,6 +381,11 @@ impl Pair {
     }
 
     async fn compare_row(&self, row: &plain::Row) -> anyhow::Result<()> {
+        if row.gone {
+            let real = self.real.get(&format!("v{}", row.version), &row.key.to_string()).await;
+            same!(code(real).map(|shown| shown.row.version), Err("GONE".to_owned()), "v{}: ", row.version);
+            return Ok(());
+        }
         // A delete marker is not shown by its number, but it is in the history of its branch, while there is one.
         match self.real.get(&format!("v{}", row.version), &row.key.to_string()).await {
             Ok(shown) => {
@@ -346,7 +411,8 @@ impl Pair {
     }
 
     /// Everything: each row by its number, each history, each past state; and the file rebuilt from the log alone.
-    async fn compare_whole(self) -> anyhow::Result<()> {
+    async fn compare_whole(mut self) -> anyhow::Result<()> {
+        self.unpack().await?;
         for row in &self.plain.rows {
             self.compare_row(row).await?;
         }

@@ -81,13 +81,13 @@ pub(crate) fn parse_ref(text: &str) -> Result<Ref, String> {
     Ref::parse(text.strip_prefix('@').unwrap_or(text)).map_err(|e| format!("ref: {e}"))
 }
 
-/// What the request's session has checked out; [`Ref::Head`] when it has none.
+/// What the request's session has checked out; without one, the object's default branch.
 ///
 /// # Errors
 /// 400: not a session, or not one of this object and this caller, or expired.
 pub(crate) fn session(scope: &Scope, caller: &Caller, headers: &HeaderMap) -> Result<Ref, Problem> {
     match single(headers, DO_SESSION)? {
-        None => Ok(Ref::Head),
+        None => Ok(scope.object.in_effect()),
         Some(token) => Ok(scope.object.session(caller, token)?),
     }
 }

@@ -1,30 +1,19 @@
 //! Events as they happen: a stream of server-sent events.
-//!
-//! A stream reads the stored events from where its reader is; that something happened is only the signal to look. So a
-//! slow reader holds nothing in memory but one batch, and what it missed it gets in order after a disconnection
-//! (`Last-Event-ID`, spec EVT-4).
 
 use crate::app::{Scope, Shared};
-use crate::caller::{self, Who};
+use crate::caller::Who;
 use crate::config::limits;
+use crate::follow::{self, Batch, Source};
 use crate::problem::Problem;
 use crate::query::Fields;
 use crate::views::EventView;
-use auth::Credential;
 use axum::extract::{Request, State};
-use axum::response::sse::{Event, Sse};
-use axum::response::{IntoResponse, Response};
-use futures::Stream;
-use http::HeaderMap;
+use axum::response::Response;
+use axum::response::sse::Event;
 use runtime::{Caller, EventFilter, EventShown};
-use std::collections::VecDeque;
-use std::convert::Infallible;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::watch::Receiver;
 
 /// Events read at a time for a stream: what one slow reader may hold in memory.
 const BATCH: u32 = 20;
-const LAST_EVENT_ID: &str = "last-event-id";
 
 #[utoipa::path(
     get, path = "/api/events/stream", tag = "events",
@@ -39,122 +28,32 @@ const LAST_EVENT_ID: &str = "last-event-id";
         description = "Endless, oldest first: `id` is the sequence, `data` an `Event`; a comment every 15 seconds. An event `error` ends it"
     ))
 )]
-pub(crate) async fn stream(
-    State(app): State<Shared>,
-    Who { scope, caller }: Who,
-    request: Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn stream(State(app): State<Shared>, who: Who, request: Request) -> Result<Response, Problem> {
     let mut fields = Fields::read(request.uri(), &["after", "verb", "source"])?;
     let asked = fields.parsed("after", "a sequence number")?;
-    let after = last_event_id(request.headers())?.or(asked);
+    let after = follow::last_event_id(request.headers())?.or(asked);
     let (verb, source) = (fields.text("verb"), fields.text("source"));
-    let permit = app.streams.clone().try_acquire_owned().map_err(|_| Problem::busy("too many streams are open"))?;
-    // Before the first look, so that nothing falls between.
-    let signal = scope.object.follow_events(&caller)?;
-    let credential = caller::credential(request.headers())?;
+    let signal = who.scope.object.follow_events(&who.caller)?;
     let filter = EventFilter { after: after.unwrap_or(u64::MAX), verb, source, limit: BATCH };
-    let mut follower = Follower {
-        app,
-        scope,
-        caller,
-        credential,
-        filter,
-        ready: VecDeque::new(),
-        has_more: false,
-        signal,
-        ended: false,
-        _place: permit,
-    };
-    // What this caller may not read is refused with a status, not within the stream.
-    follower.look().await?;
-    let mut response = Sse::new(follow(follower)).into_response();
-    response.headers_mut().insert("x-accel-buffering", http::HeaderValue::from_static("no"));
-    Ok(response)
+    follow::stream(app, who, request.headers(), signal, Events(filter)).await
 }
 
-fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(LAST_EVENT_ID) else { return Ok(None) };
-    let id = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    id.map(Some).ok_or_else(|| Problem::bad_request("Last-Event-ID must be the sequence number of an event"))
-}
+/// Those that a filter lets through, behind its `after`.
+struct Events(EventFilter);
 
-/// A stream's reader.
-struct Follower {
-    app: Shared,
-    scope: Scope,
-    caller: Caller,
-    credential: Option<Credential>,
-    filter: EventFilter,
-    /// Read, not yet sent.
-    ready: VecDeque<EventShown>,
-    /// There were more than one batch takes.
-    has_more: bool,
-    signal: Receiver<u64>,
-    ended: bool,
-    _place: OwnedSemaphorePermit,
-}
+impl Source for Events {
+    type Item = EventShown;
 
-fn follow(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
-    futures::stream::unfold(follower, |mut follower| async move {
-        if follower.ended {
-            return None;
-        }
-        let event = follower.next().await?;
-        Some((Ok(event), follower))
-    })
-}
-
-impl Follower {
-    /// None when the server stops or the object leaves memory.
-    async fn next(&mut self) -> Option<Event> {
-        loop {
-            if self.app.stopping.is_cancelled() {
-                return None;
-            }
-            if let Some(shown) = self.ready.pop_front() {
-                let id = shown.row.sequence.to_string();
-                let view = EventView::of(&self.scope, shown);
-                let data = serde_json::to_string(&view).expect("our own types serialise to JSON");
-                return Some(Event::default().id(id).data(data));
-            }
-            if !self.has_more {
-                tokio::select! {
-                    () = self.app.stopping.cancelled() => return None,
-                    // One look answers all signals that gathered.
-                    changed = self.signal.changed() => changed.ok()?,
-                    () = tokio::time::sleep(self.app.config.heartbeat) => {
-                        return match self.still_may().await {
-                            Ok(()) => Some(Event::default().comment("")),
-                            Err(problem) => Some(self.end(&problem)),
-                        };
-                    }
-                }
-            }
-            if let Err(problem) = self.look().await {
-                return Some(self.end(&problem));
-            }
-        }
+    async fn look(&mut self, scope: &Scope, caller: &Caller) -> Result<Batch<EventShown>, Problem> {
+        let found = scope.object.events_written(caller, &self.0).await?;
+        self.0.after = found.through;
+        Ok(Batch { items: found.items.into(), has_more: found.next.is_some() })
     }
 
-    fn end(&mut self, problem: &Problem) -> Event {
-        self.ended = true;
-        let data = problem.body(&self.scope.request_id);
-        Event::default().event("error").data(String::from_utf8_lossy(&data))
-    }
-
-    /// A key that was revoked or has expired reads nothing more.
-    async fn still_may(&mut self) -> Result<(), Problem> {
-        self.caller.identity = self.app.node.authenticate(&self.scope.object, self.credential.as_ref()).await?;
-        Ok(())
-    }
-
-    async fn look(&mut self) -> Result<(), Problem> {
-        self.still_may().await?;
-        let found = self.scope.object.events_written(&self.caller, &self.filter).await?;
-        self.filter.after = found.through;
-        self.has_more = found.next.is_some();
-        self.ready = found.items.into();
-        Ok(())
+    fn event(&self, scope: &Scope, shown: EventShown) -> Event {
+        let id = shown.row.sequence.to_string();
+        let data = serde_json::to_string(&EventView::of(scope, shown)).expect("our own types serialise to JSON");
+        Event::default().id(id).data(data)
     }
 }
 

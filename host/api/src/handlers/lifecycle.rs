@@ -44,6 +44,9 @@ struct RestoreRequest {
 #[serde(deny_unknown_fields)]
 struct MoveRequest {
     location: String,
+    /// Compact its history once it is there.
+    #[serde(default)]
+    compact: bool,
 }
 
 #[utoipa::path(
@@ -81,7 +84,10 @@ pub(crate) async fn begin(
             let unknown = |_| Problem::not_found(format!("there is no archive {archive:?}; archives are UUIDs"));
             Lifecycle::Restore { archive: id.map_err(unknown)? }
         }
-        "move" => Lifecycle::Move { location: document_or_empty::<MoveRequest>(&text)?.location },
+        "move" => {
+            let MoveRequest { location, compact } = document_or_empty(&text)?;
+            Lifecycle::Move { location, compact }
+        }
         "promote" => Lifecycle::Promote(document_or_empty::<PromoteWanted>(&text)?),
         other => {
             let message = format!("there is no operation {other:?}; there are fork, compact, restore, move, promote");

@@ -36,14 +36,15 @@ pub(crate) struct ObjectRequest {
     post, path = "/api/objects", tag = "objects", request_body = ObjectRequest,
     responses(
         (status = 201, description = "A new object, below this one", body = ObjectView),
+        (status = 400, description = "`ns` is no URL of an object", body = ErrorBody),
         (status = 403, description = "It would not lie below this one", body = ErrorBody),
         (status = 409, description = "It exists", body = ErrorBody),
-        (status = 422, description = "No namespace, or no class", body = ErrorBody),
+        (status = 422, description = "No class", body = ErrorBody),
     )
 )]
 pub(crate) async fn create(Who { scope, caller }: Who, sent: Sent) -> Result<Response, Problem> {
     let wanted: ObjectRequest = sent.document().await?;
-    let namespace = Namespace::parse(&wanted.ns).map_err(|e| Problem::validation(e.to_string()))?;
+    let namespace = Namespace::parse(&wanted.ns).map_err(|e| Problem::bad_request(format!("ns: {e}")))?;
     let class = wanted.class.unwrap_or_else(|| "App".to_owned());
     let row = scope.object.create_object(&caller, namespace, class).await?;
     json_at(StatusCode::CREATED, Some(row.namespace.clone().as_str()), &ObjectView::of(row))

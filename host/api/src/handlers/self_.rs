@@ -1,12 +1,18 @@
 //! What an object tells of itself (spec CLS-2).
 
+use crate::app::{Scope, Shared};
+use crate::body;
 use crate::caller::Who;
 use crate::problem::Problem;
 use crate::query::Fields;
-use crate::views::json;
+use crate::views::{ErrorBody, json};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use http::Uri;
-use serde::Serialize;
+use model::FieldError;
+use runtime::Caller;
+use serde::{Deserialize, Serialize};
+use types::BranchName;
 use utoipa::ToSchema;
 
 #[derive(Serialize, ToSchema)]
@@ -26,7 +32,8 @@ pub(crate) struct SelfView {
     version: u64,
     /// Of the newest event.
     sequence: u64,
-    default_branch: &'static str,
+    /// What is meant where nobody names a branch.
+    default_branch: String,
     created_at: String,
 }
 
@@ -41,7 +48,43 @@ pub(crate) struct Children {
 )]
 pub(crate) async fn show(Who { scope, caller }: Who, uri: Uri) -> Result<Response, Problem> {
     Fields::read(&uri, &[])?;
-    let about = scope.object.about(&caller).await?;
+    told(&scope, &caller).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SelfRequest {
+    /// `main`, or a branch that is there.
+    #[schema(example = "experiment")]
+    default_branch: String,
+}
+
+#[utoipa::path(
+    patch, path = "/api/$self", tag = "objects", request_body = SelfRequest,
+    responses(
+        (status = 200, description = "Set for everybody who names no branch", body = SelfView),
+        (status = 404, description = "There is no such branch", body = ErrorBody),
+        (status = 422, description = "No name of a branch", body = ErrorBody),
+    )
+)]
+pub(crate) async fn change(State(app): State<Shared>, who: Who, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    Fields::read(&parts.uri, &[])?;
+    super::things::allowed(&who.caller, "objects", "update")?;
+    let wanted: SelfRequest = body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
+    let branch = match wanted.default_branch.as_str() {
+        "main" => None,
+        name => Some(BranchName::parse(name).map_err(|error| {
+            let error = FieldError::new("defaultBranch", "format", error.to_string());
+            Problem::from(runtime::fields_fault(&[error]))
+        })?),
+    };
+    who.scope.object.set_default_branch(&who.caller, branch).await?;
+    told(&who.scope, &who.caller).await
+}
+
+async fn told(scope: &Scope, caller: &Caller) -> Result<Response, Problem> {
+    let about = scope.object.about(caller).await?;
     Ok(json(&SelfView {
         ns: about.namespace.to_string(),
         class: about.class,
@@ -50,7 +93,7 @@ pub(crate) async fn show(Who { scope, caller }: Who, uri: Uri) -> Result<Respons
         region: about.region,
         version: about.version,
         sequence: about.sequence,
-        default_branch: "main",
+        default_branch: about.default_branch.map_or_else(|| "main".to_owned(), |name| name.to_string()),
         created_at: about.created_at.to_string(),
     }))
 }

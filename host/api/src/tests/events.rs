@@ -127,6 +127,30 @@ async fn a_stream_ends_with_its_readers_key_and_stays_awake_until_then() {
 }
 
 #[tokio::test]
+async fn a_stream_of_logs_ends_with_its_readers_key_as_well() {
+    let server = Server::start_with(|config| config.heartbeat = Duration::from_millis(20)).await;
+    let made = server.call("POST", "/api/keys", r#"{"name":"r","scopes":["logs.read"]}"#).await.json();
+    let mut stream = server.stream("/api/functions/talk/logs", None, made["key"].as_str().unwrap()).await;
+    assert_eq!(server.call("POST", "/api/actions/talk", "1").await.status, 200);
+    let mut next = stream.next().await.unwrap();
+    for _ in 0..500 {
+        if !next.starts_with(':') {
+            break;
+        }
+        next = stream.next().await.unwrap();
+    }
+    assert!(next.contains("said 1"), "{next}");
+    assert_eq!(server.call("DELETE", &format!("/api/keys/{}", made["id"].as_str().unwrap()), "").await.status, 204);
+    server.call("POST", "/api/actions/talk", "2").await;
+    let mut end = stream.next().await.unwrap();
+    while end.starts_with(':') {
+        end = stream.next().await.unwrap();
+    }
+    assert!(end.starts_with("event: error") && end.contains("UNAUTHORIZED"), "{end}");
+    assert_eq!(stream.next().await, None);
+}
+
+#[tokio::test]
 async fn an_event_tells_its_thing_but_no_secret_and_nothing_huge() {
     let server = Server::start().await;
     let root = server.test.root().await.unwrap();

@@ -59,6 +59,11 @@ async fn an_object_is_forked_compacted_and_restored() {
         compacted["result"]["versionsArchived"], 1,
         "a version of a function stays, runs may be pinned to it: {compacted}"
     );
+    for at in ["v1", "~1"] {
+        let pinned = server.operate("GET", &format!("/api/functions/echo@{at}"), "").await;
+        assert_eq!((pinned.status.as_u16(), &pinned.json()["version"]), (200, &1.into()), "@{at} {}", pinned.text);
+    }
+    assert_eq!(server.operate("GET", "/api/Note/a@~1", "").await.code(), "GONE");
     let history = server.operate("GET", "/api/Note/a/versions", "").await;
     assert!(!history.header("do-history-floor").is_empty(), "older versions are in the archive");
     let body = format!(r#"{{"archive":{}}}"#, compacted["result"]["archive"]);

@@ -2,6 +2,7 @@
 
 mod branches;
 mod bus;
+mod default_branch;
 mod events;
 mod functions;
 mod hostile;

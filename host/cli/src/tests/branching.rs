@@ -264,6 +264,13 @@ async fn operations_on_the_object_are_waited_for() {
             "Moved to enam\n",
         ),
         (
+            &["move", "ORD", "--compact"],
+            "move",
+            json!({"location": "ORD", "compact": true}),
+            json!({"ns": "https://a.example", "location": "ORD", "from": "local", "compacted": {"versionsArchived": 9}}),
+            "Moved to ORD\n",
+        ),
+        (
             &["promote", "Startup/acme", "--history"],
             "promote",
             json!({"type": "Startup", "id": "acme", "history": true}),

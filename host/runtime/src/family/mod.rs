@@ -12,7 +12,7 @@ use crate::Caller;
 use crate::node::Node;
 use crate::object::{Object, fault_of};
 use crate::registry::Known;
-use types::{Fault, Namespace, ObjectRelation, ObjectRow, Timestamp};
+use types::{BranchName, Fault, Namespace, ObjectRelation, ObjectRow, Ref, Timestamp};
 
 mod change;
 mod operation;
@@ -36,6 +36,8 @@ pub struct SelfShown {
     pub version: u64,
     /// Of the newest event.
     pub sequence: u64,
+    /// None is main.
+    pub default_branch: Option<BranchName>,
     pub created_at: Timestamp,
 }
 
@@ -83,7 +85,12 @@ impl Object {
             Some(row) => (row.class, row.parent, row.place.region),
             None => ("DO".to_owned(), None, None),
         };
-        Ok(SelfShown { namespace: own, class, parent, children, region, version, sequence, created_at })
+        let default_branch = match self.in_effect() {
+            Ref::Branch(branch) => branch,
+            Ref::Head | Ref::Version(_) | Ref::Back(..) | Ref::At(_) => None,
+        };
+        let namespace = own;
+        Ok(SelfShown { namespace, class, parent, children, region, version, sequence, default_branch, created_at })
     }
 
     /// The objects that this one has rows of: its parent, its children, what it follows or knows.

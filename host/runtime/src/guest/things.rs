@@ -44,7 +44,7 @@ impl GuestHost {
     }
 
     pub(super) async fn get(&mut self, at: ThingRef) -> Result<Reply, Fault> {
-        let (key, view) = parse(&at)?;
+        let (key, view) = self.parse(&at)?;
         self.running.caller.may(key.noun.as_str(), "read")?;
         let row = self.in_turn(|turn| view.find(turn, &key)).await?;
         Ok(self.told(Shown::of(row)))
@@ -69,7 +69,7 @@ impl GuestHost {
         if_version: Option<u64>,
         branch: Option<String>,
     ) -> Result<Reply, Fault> {
-        let (key, view) = parse(&at)?;
+        let (key, view) = self.parse(&at)?;
         let input = Input::read(data.to_value()).map_err(|errors| fields_fault(&errors))?;
         self.write(Op::Put { key, input, upsert: true }, if_version, branch, Some(view)).await
     }
@@ -81,7 +81,7 @@ impl GuestHost {
         if_version: Option<u64>,
         branch: Option<String>,
     ) -> Result<Reply, Fault> {
-        let (key, view) = parse(&at)?;
+        let (key, view) = self.parse(&at)?;
         let patch = PatchOf::Merge { patch: patch.to_value(), if_version: None };
         self.write(Op::Patch { key, patch }, if_version, branch, Some(view)).await
     }
@@ -92,7 +92,7 @@ impl GuestHost {
         if_version: Option<u64>,
         branch: Option<String>,
     ) -> Result<Reply, Fault> {
-        let (key, view) = parse(&at)?;
+        let (key, view) = self.parse(&at)?;
         match self.write(Op::Delete { key }, if_version, branch, Some(view)).await? {
             Reply::Version(version) => Ok(Reply::Version(version)),
             other => Ok(other),
@@ -108,7 +108,7 @@ impl GuestHost {
     ) -> Result<Reply, Fault> {
         let branch = match branch {
             Some(name) => branch_of(&name)?,
-            None => view.unwrap_or_default().writes_to()?,
+            None => view.unwrap_or_else(|| self.view(Ref::Head)).writes_to()?,
         };
         let expect = if_version.map_or(Expect::Anything, |version| Expect::Versions(vec![version]));
         let is_delete = matches!(op, Op::Delete { .. });
@@ -125,7 +125,7 @@ impl GuestHost {
         let noun = Noun::parse(noun).map_err(|e| name_fault(&e))?;
         self.running.caller.may(noun.as_str(), "read")?;
         let mut query = Query::read(query)?;
-        let view = query.view()?;
+        let view = self.view(query.at()?);
         let wanted = crate::things::ThingsWanted {
             noun,
             filters: query.filters()?,
@@ -144,10 +144,10 @@ impl GuestHost {
     }
 
     pub(super) async fn versions(&mut self, at: ThingRef, query: Option<Json>) -> Result<Reply, Fault> {
-        let (key, _) = parse(&at)?;
+        let (key, _) = self.parse(&at)?;
         self.running.caller.may(key.noun.as_str(), "read")?;
         let mut query = Query::read(query)?;
-        let (view, limit) = (query.view()?, query.limit()?);
+        let (view, limit) = (self.view(query.at()?), query.limit()?);
         let before =
             query.text("cursor")?.map(|c| c.parse().map_err(|_| refuse("cursor", "this is no cursor"))).transpose()?;
         query.done()?;
@@ -163,7 +163,7 @@ impl GuestHost {
         to: &str,
         data: Option<Json>,
     ) -> Result<Reply, Fault> {
-        let (from, view) = parse(&from)?;
+        let (from, view) = self.parse(&from)?;
         self.running.caller.may(from.noun.as_str(), "update")?;
         let (verb, to) = (verb.to_owned(), to.to_owned());
         let data = data.map_or_else(|| json!({}), |data| data.to_value());
@@ -178,7 +178,7 @@ impl GuestHost {
             .in_turn(move |turn| {
                 let ends = Ends::read(&namespace, &from, &verb, &to, &inner.verbs.registered(turn)?)?;
                 let writer = Writer::new(turn, caller, &inner, branch, None)?;
-                let (row, _) = writer.scene.relate(turn, &from, &ends, data)?;
+                let (row, _) = writer.relate(turn, &from, &ends, data)?;
                 Ok(ends.shown(&namespace, &row))
             })
             .await?;
@@ -186,7 +186,7 @@ impl GuestHost {
     }
 
     pub(super) async fn unrelate(&mut self, from: ThingRef, verb: &str, to: &str) -> Result<Reply, Fault> {
-        let (from, view) = parse(&from)?;
+        let (from, view) = self.parse(&from)?;
         self.running.caller.may(from.noun.as_str(), "update")?;
         self.count_writes(512)?;
         let (branch, verb, to) = (view.writes_to()?, verb.to_owned(), to.to_owned());
@@ -205,7 +205,7 @@ impl GuestHost {
         direction: Direction,
         verb: Option<String>,
     ) -> Result<Reply, Fault> {
-        let (key, view) = parse(&of)?;
+        let (key, view) = self.parse(&of)?;
         self.running.caller.may(key.noun.as_str(), "read")?;
         let inner = self.object.inner.clone();
         let page = self
@@ -240,16 +240,21 @@ impl GuestHost {
         turn.count(bytes, TURN_BYTES_MAX)
     }
 
+    /// The state that a guest means who names none is the object's default branch.
+    fn view(&self, at: Ref) -> View {
+        View { checkout: self.object.in_effect(), at }
+    }
+
+    fn parse(&self, at: &ThingRef) -> Result<(ThingKey, View), Fault> {
+        let noun = Noun::parse(&at.noun).map_err(|e| name_fault(&e))?;
+        let id = ThingId::parse(&at.id).map_err(|e| name_fault(&e))?;
+        let at = at.at.as_deref().map_or(Ok(Ref::Head), parse_ref)?;
+        Ok((ThingKey::new(noun, id), self.view(at)))
+    }
+
     fn told(&self, shown: Shown) -> Reply {
         Reply::Json(shown.to_json(self.object.namespace()))
     }
-}
-
-fn parse(at: &ThingRef) -> Result<(ThingKey, View), Fault> {
-    let noun = Noun::parse(&at.noun).map_err(|e| name_fault(&e))?;
-    let id = ThingId::parse(&at.id).map_err(|e| name_fault(&e))?;
-    let at = at.at.as_deref().map_or(Ok(Ref::Head), parse_ref)?;
-    Ok((ThingKey::new(noun, id), View::of(at)))
 }
 
 fn parse_ref(text: &str) -> Result<Ref, Fault> {
@@ -302,11 +307,11 @@ impl Query {
     }
 
     /// `branch` or `at`.
-    fn view(&mut self) -> Result<View, Fault> {
+    fn at(&mut self) -> Result<Ref, Fault> {
         match (self.text("branch")?, self.text("at")?) {
             (Some(_), Some(_)) => Err(refuse("at", "branch and at name two states; give one")),
-            (Some(branch), None) => Ok(View::of(Ref::Branch(branch_of(&branch)?))),
-            (None, at) => Ok(View::of(at.as_deref().map_or(Ok(Ref::Head), parse_ref)?)),
+            (Some(branch), None) => Ok(Ref::Branch(branch_of(&branch)?)),
+            (None, at) => at.as_deref().map_or(Ok(Ref::Head), parse_ref),
         }
     }
 

@@ -105,12 +105,17 @@ pub(super) fn check_turn(turn: &Turn<'_>) -> Result<(), Fault> {
 
 pub(super) async fn run(job: &mut Job) -> Result<Output, Stop> {
     let wanted: CompactWanted = job.input()?;
+    squash(job, &wanted).await.map(Output::of)
+}
+
+/// Compacts as a part of any operation; what it comes to. The archive has the id of the operation.
+pub(super) async fn squash(job: &mut Job, wanted: &CompactWanted) -> Result<Value, Stop> {
     if job.state::<u64>("ceiling").is_none() {
         let newest = job.object.read(|store| Ok(store.next_version() - 1)).await?;
         job.note("ceiling", newest.into()).await?;
     }
     let ceiling = job.state("ceiling").unwrap_or(0);
-    let rules = rules(&wanted, job.row().created_at, ceiling)?;
+    let rules = rules(wanted, job.row().created_at, ceiling)?;
     job.point("compact.begun")?;
     if wanted.archive {
         let rows = match job.state::<u64>("archived") {
@@ -133,10 +138,10 @@ pub(super) async fn run(job: &mut Job) -> Result<Output, Stop> {
     }
     let tally: Tally = job.state("removed").unwrap_or_default();
     let archive = (wanted.archive && tally.rows > 0).then(|| job.row().id.to_string());
-    Ok(Output::of(json!({
+    Ok(json!({
         "thingsCompacted": tally.things, "versionsArchived": tally.versions, "actionsArchived": tally.actions,
         "eventsArchived": tally.events, "bytesFreed": tally.bytes, "archive": archive,
-    })))
+    }))
 }
 
 /// Writes all that may go into a file; how many rows that is. Without any there is no file.

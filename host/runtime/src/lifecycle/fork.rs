@@ -8,7 +8,7 @@ use super::job::{Job, Output, Stop};
 use super::offspring::{Offspring, TURN_BYTES_MAX, copy_into, size_of};
 use crate::Caller;
 use crate::object::{Object, fault_of};
-use crate::things::{View, archived_fault};
+use crate::things::{SETTINGS, View, archived_fault};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use store::{Deleted, Line, Reader, ThingList};
@@ -24,7 +24,7 @@ const PAGE_MAX: usize = 500;
 pub struct ForkWanted {
     /// The URL of the new object.
     pub to: String,
-    /// Main unless given.
+    /// The one in effect unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
     /// A past state: `v12`, a date or a time.
@@ -82,10 +82,10 @@ pub(super) async fn check(object: &Object, caller: &Caller, wanted: &ForkWanted)
         .look(move |store| {
             let newest = store.next_version() - 1;
             let line = wanted.line(store, newest)?;
+            if let Some(gone) = store.lacks_any(&line).map_err(|e| fault_of(&e))? {
+                return Err(archived_fault(&gone));
+            }
             for noun in nouns(store, &line)? {
-                if let Some(gone) = store.lacks_some(&line, &noun).map_err(|e| fault_of(&e))? {
-                    return Err(archived_fault(&gone));
-                }
                 if !store.things(&line, &list(noun, None, 1)).map_err(|e| fault_of(&e))?.items.is_empty() {
                     return Ok(line.newest_version().min(newest));
                 }
@@ -106,6 +106,7 @@ fn nouns(reader: &Reader, line: &Line) -> Result<Vec<Noun>, Fault> {
     }
     found.sort_by(|a, b| order(a).cmp(&order(b)));
     found.dedup();
+    found.retain(|noun| noun.as_str() != SETTINGS);
     Ok(found)
 }
 

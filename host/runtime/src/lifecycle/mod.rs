@@ -38,7 +38,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use tokio::sync::watch;
-use types::{ActionRow, ActionStatus, Durability, Fault, FaultKind, Id, Json, Namespace, ObjectId, Row};
+use types::{ActionRow, ActionStatus, Durability, Fault, FaultKind, Id, Json, Namespace, ObjectId, Ref, Row};
 
 /// One operation.
 #[derive(Clone, PartialEq, Debug)]
@@ -52,6 +52,8 @@ pub enum Lifecycle {
     /// The object is kept elsewhere from now on.
     Move {
         location: String,
+        /// Its history is compacted, with an archive, once it is there.
+        compact: bool,
     },
     /// An object below this one ends.
     Destroy {
@@ -107,7 +109,7 @@ impl Lifecycle {
             Self::Compact(wanted) => serde_json::to_value(wanted).unwrap_or_default(),
             Self::Fork(wanted) => serde_json::to_value(wanted).unwrap_or_default(),
             Self::Restore { archive } => json!({ "archive": archive.to_string() }),
-            Self::Move { location } => json!({ "location": location }),
+            Self::Move { location, compact } => json!({ "location": location, "compact": compact }),
             Self::Destroy { namespace } => json!({ "ns": namespace.as_str() }),
             Self::Promote(wanted) => serde_json::to_value(wanted).unwrap_or_default(),
         }
@@ -248,6 +250,7 @@ impl Object {
         wanted: Lifecycle,
         idempotency: Option<Idempotency>,
     ) -> Result<Begun, Fault> {
+        let wanted = self.on_default_branch(wanted);
         let kind = wanted.kind();
         caller.may("DO", kind.as_str())?;
         let remembered = idempotency.map(|idempotency| remember_by(caller, &idempotency)).transpose()?;
@@ -262,7 +265,7 @@ impl Object {
             Lifecycle::Compact(wanted) => compact::check(wanted)?,
             Lifecycle::Fork(wanted) => fork::check(self, caller, wanted).await?,
             Lifecycle::Restore { archive } => restore::check(self, *archive).await?,
-            Lifecycle::Move { location } => relocate::check(self, location)?,
+            Lifecycle::Move { location, .. } => relocate::check(self, location)?,
             Lifecycle::Destroy { namespace } => destroy::check(self, namespace).await?,
             Lifecycle::Promote(wanted) => promote::check(self, caller, wanted).await?,
         };
@@ -275,6 +278,16 @@ impl Object {
         let row = self.begin(row, kind).await.inspect_err(|_| operations.unmark(self.inner.id))?;
         let (action, ended) = (row.id, Some(run(self.clone(), row)));
         Ok(Begun { action, replayed: false, object: self.clone(), ended })
+    }
+
+    /// What is forked without a branch is the one in effect, whichever is when the copy is made.
+    fn on_default_branch(&self, wanted: Lifecycle) -> Lifecycle {
+        match (wanted, self.in_effect()) {
+            (Lifecycle::Fork(fork), Ref::Branch(Some(name))) if fork.branch.is_none() => {
+                Lifecycle::Fork(ForkWanted { branch: Some(name.to_string()), ..fork })
+            }
+            (wanted, _) => wanted,
+        }
     }
 
     fn first_row(

@@ -5,6 +5,7 @@
 //! crash. Then writers are held for a moment: the last records are applied, the registry says where the object is from
 //! now on (the moment of the move), and the open object goes on with the other file. Nobody's handle breaks.
 
+use super::compact::{self, CompactWanted};
 use super::graves::{remove_database, remove_wal};
 use super::job::{Job, Output, Stop, blocking};
 use super::storage_failed;
@@ -68,7 +69,12 @@ pub(super) async fn run(job: &mut Job) -> Result<Output, Stop> {
     job.point("move.swapped")?;
     let until = node.now().plus(node.inner.config.move_grace);
     blocking(move || node.inner.leftovers.keep(&old, until).map_err(|e| failed(&e))).await?;
-    Ok(Output::of(json!({ "ns": job.object.namespace().as_str(), "location": location, "from": from })))
+    let mut result = json!({ "ns": job.object.namespace().as_str(), "location": location, "from": from });
+    if job.input::<Value>()?["compact"] == true {
+        let wanted = CompactWanted { archive: true, ..CompactWanted::default() };
+        result["compacted"] = compact::squash(job, &wanted).await?;
+    }
+    Ok(Output::of(result))
 }
 
 fn file_at(node: &NodeInner, location: &str, id: ObjectId) -> Result<PathBuf, Fault> {

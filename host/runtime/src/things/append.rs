@@ -14,7 +14,7 @@ pub(crate) const DATA_BYTES_MAX: usize = 1 << 20;
 /// A thing's name.
 const NAME_BYTES_MAX: usize = 1024;
 /// Nouns that only the platform writes, and of which a search says nothing.
-pub(crate) const PLATFORM_NOUNS: [&str; 9] = [
+pub(crate) const PLATFORM_NOUNS: [&str; 10] = [
     "Noun",
     "Verb",
     "Function",
@@ -24,6 +24,7 @@ pub(crate) const PLATFORM_NOUNS: [&str; 9] = [
     "WorkflowDefinition",
     "DeclaredFunction",
     "AppDeployment",
+    super::settings::NOUN,
 ];
 
 /// Who writes, and where.

@@ -3,7 +3,8 @@
 use super::append::{Doing, Scene, empty};
 use super::fields_fault;
 use super::read::content_of;
-use super::view::{View, line_of};
+use super::settings::refuse_default;
+use super::view::{View, archived_fault, line_of};
 use crate::Caller;
 use crate::object::{Object, fault_of};
 use model::FieldError;
@@ -75,6 +76,11 @@ impl Object {
                 return Err(Fault::limit("BRANCH_DEPTH_LIMIT", message));
             }
             let forked_from = forked_from(&from);
+            if !line.is_newest()
+                && let Some(gone) = turn.lacks_any(&line).map_err(fault)?
+            {
+                return Err(archived_fault(&gone));
+            }
             let row = BranchRow {
                 name: wanted.name.clone(),
                 parent: line.branch().cloned(),
@@ -167,6 +173,7 @@ pub(super) fn end_branch(turn: &mut Turn<'_>, scene: &Scene, row: BranchRow) -> 
         let message = format!("another branch was made from {}; delete that one first", row.name);
         return Err(Fault::conflict("BRANCH_IN_USE", message));
     }
+    refuse_default(turn, &row.name)?;
     let target = format!("Branch/{}", row.name);
     turn.write(Row::Branch(BranchRow { deleted: true, ..row })).map_err(|e| fault_of(&e))?;
     let doing = Doing { options: empty(), ..Doing::new("delete", "branch.deleted") };

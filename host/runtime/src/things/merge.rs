@@ -2,12 +2,14 @@
 
 use super::append::{Doing, Next, Scene};
 use super::branches::end_branch;
-use super::nouns::{NounEntry, Nouns};
+use super::nouns::NounEntry;
 use super::read::content_of;
+use super::references::{Ahead, Sight};
+use super::settings::NOUN as SETTINGS;
 use super::uniques::value_at;
 use super::view::{View, line_of};
 use crate::Caller;
-use crate::object::{Object, fault_of};
+use crate::object::{Inner, Object, fault_of};
 use model::Content;
 use model::merge::{Conflict, ConflictKind, Decide, Outcome, Resolution, Strategy, three_way};
 use model::noun::{NounDef, Schema};
@@ -78,7 +80,7 @@ impl Object {
                 let lines = Lines::read(turn, wanted.source.as_ref(), target.as_ref())?;
                 let line = lines.target.clone();
                 let scene = Scene { caller, namespace: inner.namespace.clone(), branch: target, line };
-                Merger { scene, lines, wanted, nouns: &inner.nouns }.run(turn)
+                Merger { scene, lines, wanted, inner: &inner }.run(turn)
             },
             move |_| after.nouns.changed(),
         )
@@ -201,7 +203,7 @@ struct Merger<'a> {
     scene: Scene,
     lines: Lines,
     wanted: MergeWanted,
-    nouns: &'a Nouns,
+    inner: &'a Inner,
 }
 
 /// One thing that will change.
@@ -217,6 +219,7 @@ impl Merger<'_> {
         if let Some(things) = self.scene.only_things(turn)? {
             keys.retain(|key| things.contains(key));
         }
+        keys.retain(|key| key.noun.as_str() != SETTINGS);
         let is_news = !keys.is_empty();
         let (mut steps, mut conflicts, mut bytes) = (Vec::new(), Vec::new(), 0);
         let fast_forward = self.lines.is_target_untouched(turn)?;
@@ -251,28 +254,35 @@ impl Merger<'_> {
         self.write(turn, fast_forward, steps, is_news)
     }
 
-    /// What the merged things would break: their schemas as they are after the merge, and values that must be unique.
+    /// What the merged things would break: their schemas as they are after the merge, targets that are not there then,
+    /// and values that must be unique.
     fn broken_rules(&self, turn: &Turn<'_>, steps: &[Step]) -> Result<Vec<ThingConflicts>, Fault> {
         let mut found = Vec::new();
-        let changing: BTreeSet<&ThingKey> = steps.iter().map(|step| &step.key).collect();
         let mut values: BTreeMap<(&Noun, String, String), &ThingKey> = BTreeMap::new();
         let (nouns, bad_nouns) = merged_nouns(steps);
         found.extend(bad_nouns.into_iter().map(|step| broken_fields(step, vec!["schema".to_owned()])));
+        let things = steps.iter().map(|step| (&step.key, step.after.is_some())).collect();
+        let mut sight = Sight::of(turn, &self.scene, self.inner);
+        sight.ahead = Ahead { things, nouns };
         for step in steps {
             let Some(content) = &step.after else { continue };
-            let noun = match nouns.get(step.key.noun.as_str()) {
-                Some(merged) => merged.clone(),
-                None => self.nouns.entry(turn, &self.scene.line, &step.key.noun)?,
-            };
-            let Some(schema) = noun.as_ref().and_then(|noun| noun.schema.as_ref()) else { continue };
-            let columns = model::noun::Columns { id: Some(step.key.id.as_str()), name: content.name.as_deref() };
+            if step.key.noun.as_str() == "Relationship" {
+                let broken: Vec<_> = sight.broken_stored_edge(content)?.into_iter().map(|error| error.field).collect();
+                if !broken.is_empty() {
+                    found.push(broken_fields(step, broken));
+                }
+                continue;
+            }
+            let Some(noun) = sight.noun(&step.key.noun)? else { continue };
+            let Some(schema) = &noun.schema else { continue };
             let mut broken: Vec<String> =
-                schema.validate_with(columns, &content.data).into_iter().map(|error| error.field).collect();
+                sight.broken(&step.key, &noun, content)?.into_iter().map(|error| error.field).collect();
             for field in schema.unique_fields() {
                 let Some(value) = value_at(content, field) else { continue };
                 let holder = self.scene.holder(turn, &step.key, field, &value)?;
                 // One that changes too gives the value back; if it does not, the two meet in `values`.
-                let is_held = holder.is_some_and(|id| !changing.contains(&ThingKey::new(step.key.noun.clone(), id)));
+                let changes = |id| sight.ahead.things.contains_key(&ThingKey::new(step.key.noun.clone(), id));
+                let is_held = holder.is_some_and(|id| !changes(id));
                 let is_shared = values.insert((&step.key.noun, field.clone(), value), &step.key).is_some();
                 if is_held || is_shared {
                     broken.push(field.clone());
@@ -310,7 +320,7 @@ impl Merger<'_> {
         let action = Id::new(turn.at(), rand::random());
         let mut versions = Vec::with_capacity(steps.len());
         for step in &steps {
-            let noun = self.nouns.entry(turn, &self.scene.line, &step.key.noun)?;
+            let noun = self.inner.nouns.entry(turn, &self.scene.line, &step.key.noun)?;
             let (content, deleted) = match (&step.after, &step.before) {
                 (Some(content), _) => (content.clone(), false),
                 (None, Some(before)) => (content_of(before), true),

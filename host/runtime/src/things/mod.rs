@@ -3,8 +3,10 @@
 //! Every write is one action, one event and one version, in one transaction of the object's file; what the next version
 //! is, `model` says. Reads are of a state: a branch, a version, an instant (`view.rs`).
 //!
-//! Layout: `view` (which state), `read` (one, a list, the history), `write` (one write, or several), `append` (a version
-//! with all that comes with it), `nouns`, `verbs`, `relations`, `branches`, `merge`, `undo`, `show` (what is told of a version).
+//! Layout: `view` (which state), `read` (one, a list, the history), `write` (one write, or several), `writer` (how),
+//! `conditions` and `references` (what has to hold before), `append` (a version with all that comes with it),
+//! `nouns`, `verbs`, `relations`, `branches`, `merge`, `undo`, `settings`,
+//! `show` (what is told of a version).
 
 mod view;
 pub use view::View;
@@ -13,8 +15,11 @@ mod read;
 pub use read::{Listed, ThingsWanted, VersionShown};
 pub(crate) use read::{list_on, versions_on};
 mod write;
-pub(crate) use write::Writer;
 pub use write::{Change, Expect, Op, Write, Wrote};
+mod conditions;
+mod references;
+mod writer;
+pub(crate) use writer::Writer;
 mod once;
 pub use once::Idempotency;
 pub(crate) use once::REMEMBERED;
@@ -39,6 +44,8 @@ mod branches;
 pub use branches::{BranchShown, BranchWanted};
 mod merge;
 pub use merge::{MergeWanted, Merged, ThingConflicts};
+mod settings;
+pub(crate) use settings::{NOUN as SETTINGS, Settings, default_branch};
 mod show;
 mod undo;
 pub use show::Shown;

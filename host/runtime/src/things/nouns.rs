@@ -258,6 +258,7 @@ impl Object {
             "Function" => "deploy a function with PUT /api/functions/{name}",
             "Noun" => "register a noun with PUT /api/nouns/{noun}",
             "Verb" => "register a verb with PUT /api/verbs/{action}",
+            super::settings::NOUN => "set them with PATCH /api/$self",
             _ => "relate things with PUT /api/{type}/{id}/relationships/{verb}",
         };
         Err(Fault::invalid("NOUN_RESERVED", format!("things of noun {noun} are the platform's own; {way}")))

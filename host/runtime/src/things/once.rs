@@ -1,6 +1,7 @@
 //! Writes that are done once however often they are asked for (spec VER-24).
 
-use super::write::{Change, Done, Writer};
+use super::write::Change;
+use super::writer::{Done, Writer};
 use crate::Caller;
 use crate::object::fault_of;
 use serde_json::Value;

@@ -203,7 +203,7 @@ pub(crate) fn versions_on(
     // One more: what a version changed is told by the one before it.
     let page = reader.versions(&line, key, before, limit + 1).map_err(fault)?;
     if page.items.is_empty() && before.is_none() {
-        return Err(super::write::absent(key));
+        return Err(super::conditions::absent(key));
     }
     let mut rows = page.items;
     let extra = if rows.len() > limit as usize { rows.pop() } else { None };

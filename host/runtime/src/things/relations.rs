@@ -3,8 +3,10 @@
 
 use super::append::{Doing, Next, Scene};
 use super::fields_fault;
+use super::references::Sight;
 use super::verbs::{predicate_of, reverse_of};
 use super::view::{View, line_of};
+use super::writer::Writer;
 use crate::Caller;
 use crate::object::{Object, fault_of};
 use model::verb::VerbForms;
@@ -71,9 +73,7 @@ impl Object {
         let (caller, inner, from) = (caller.clone(), self.inner.clone(), from.clone());
         let namespace = self.namespace().clone();
         self.change(1024 + ends.target.len() * 2 + data.to_string().len(), move |turn| {
-            let line = line_of(turn, branch.as_ref())?;
-            let scene = Scene { caller, namespace: inner.namespace.clone(), branch, line };
-            let (row, created) = scene.relate(turn, &from, &ends, data)?;
+            let (row, created) = Writer::new(turn, caller, &inner, branch, None)?.relate(turn, &from, &ends, data)?;
             Ok((ends.shown(&namespace, &row), created))
         })
         .await
@@ -194,7 +194,7 @@ fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(80)]
 }
 
-impl Scene {
+impl Writer<'_> {
     /// The edge's newest version, and whether it was made by this.
     pub(crate) fn relate(
         &self,
@@ -203,13 +203,16 @@ impl Scene {
         ends: &Ends,
         data: Value,
     ) -> Result<(ThingRow, bool), Fault> {
-        let fault = |e: store::Error| fault_of(&e);
-        let source = turn.newest(&self.line, from).map_err(fault)?;
-        self.refuse_outside_branch(turn, from)?;
+        let source = self.newest(turn, from)?;
+        self.scene.refuse_outside_branch(turn, from)?;
         if source.is_none_or(|row| row.deleted) {
-            return Err(super::write::absent(from));
+            return Err(super::conditions::absent(from));
         }
-        let before = turn.newest(&self.line, &ends.key).map_err(fault)?;
+        let errors = Sight::of(turn, &self.scene, self.inner).broken_edge(from, &ends.verb, &ends.target)?;
+        if !errors.is_empty() {
+            return Err(fields_fault(&errors));
+        }
+        let before = self.newest(turn, &ends.key)?;
         let live = before.as_ref().filter(|row| !row.deleted);
         let whole = json!({ "verb": ends.verb, "from": ends.source, "to": ends.target, "data": data });
         if let Some(row) = live.filter(|row| row.data.to_value() == whole) {
@@ -218,10 +221,12 @@ impl Scene {
         let created = live.is_none();
         let content = Content { name: None, data: whole };
         let next = Next { key: &ends.key, before: before.as_ref(), content, deleted: false, noun: None };
-        let (row, _) = self.append(turn, next, Doing::new("link", "linked"))?;
+        let (row, _) = self.scene.append(turn, next, Doing::new("link", "linked"))?;
         Ok((row, created))
     }
+}
 
+impl Scene {
     pub(crate) fn unrelate(&self, turn: &mut store::Turn<'_>, ends: &Ends) -> Result<(), Fault> {
         let before = turn.newest(&self.line, &ends.key).map_err(|e| fault_of(&e))?.filter(|row| !row.deleted);
         let Some(before) = before else {

@@ -1,15 +1,19 @@
 //! Undo and redo of actions (spec ACT-4).
 
-use super::Shown;
 use super::append::{Doing, Next, Scene};
+use super::nouns::NounEntry;
 use super::read::content_of;
+use super::references::Sight;
+use super::settings::NOUN as SETTINGS;
 use super::view::line_of;
+use super::{Shown, fields_fault};
 use crate::Caller;
 use crate::object::{Inner, Object, fault_of};
+use model::Content;
 use model::noun::NounDef;
 use model::verb::VerbForms;
 use store::Turn;
-use types::{ActionRow, ActionStatus, Fault, FaultKind, Id, Json, Noun, Row, ThingRow};
+use types::{ActionRow, ActionStatus, Fault, FaultKind, Id, Json, Noun, Row, ThingKey, ThingRow};
 
 impl Object {
     /// Puts a thing back to what it was before an action, as a new version, and marks the action undone. Undoing that is
@@ -38,6 +42,9 @@ fn take_back(turn: &mut Turn<'_>, caller: Caller, inner: &Inner, id: Id, force: 
     let fault = |e: store::Error| fault_of(&e);
     let action = turn.action(id).map_err(fault)?.ok_or_else(Fault::internal)?;
     let (was, became) = ends(turn, &action)?;
+    if became.key.noun.as_str() == SETTINGS {
+        return Err(Fault::conflict("NOT_UNDOABLE", "settings are not undone; set them anew with PATCH /api/$self"));
+    }
     let line = line_of(turn, became.branch.as_ref())?;
     let newest = turn.newest(&line, &became.key).map_err(fault)?;
     if newest.as_ref().map(|row| row.version) != Some(became.version) && !force {
@@ -57,6 +64,7 @@ fn take_back(turn: &mut Turn<'_>, caller: Caller, inner: &Inner, id: Id, force: 
         None => (content_of(newest.as_ref().unwrap_or(&became)), true),
     };
     if !deleted {
+        refuse_broken(turn, &scene, inner, &became.key, noun.as_deref(), &content)?;
         scene.refuse_taken(turn, &became.key, &content, noun.as_deref())?;
     }
     let def =
@@ -76,6 +84,24 @@ fn take_back(turn: &mut Turn<'_>, caller: Caller, inner: &Inner, id: Id, force: 
     }
     turn.write(Row::Action(ActionRow { status: ActionStatus::Undone, ..action })).map_err(fault)?;
     Ok(appended)
+}
+
+/// What was right once need not be now: schemas change, and targets go.
+fn refuse_broken(
+    turn: &Turn<'_>,
+    scene: &Scene,
+    inner: &Inner,
+    key: &ThingKey,
+    noun: Option<&NounEntry>,
+    content: &Content,
+) -> Result<(), Fault> {
+    let sight = Sight::of(turn, scene, inner);
+    let errors = match noun {
+        Some(noun) => sight.broken(key, noun, content)?,
+        None if key.noun.as_str() == "Relationship" => sight.broken_stored_edge(content)?,
+        None => Vec::new(),
+    };
+    if errors.is_empty() { Ok(()) } else { Err(fields_fault(&errors)) }
 }
 
 /// The versions before and after an action that wrote one.

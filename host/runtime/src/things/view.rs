@@ -98,7 +98,7 @@ impl View {
         let at = match &self.at {
             Ref::Head => match &self.checkout {
                 Ref::Head => String::new(),
-                other => format!(" at @{other}, which is checked out"),
+                other => format!(" at @{other}, which is the one in effect"),
             },
             at => format!(" at @{at}"),
         };
@@ -132,8 +132,12 @@ fn checked_out(reader: &Reader, checkout: &Ref) -> Result<Line, Fault> {
         Ref::Head => Ok(Line::main()),
         Ref::Branch(branch) => line_of(reader, branch.as_ref()),
         Ref::Version(version) => {
-            let row = reader.version(*version).map_err(|e| fault_of(&e))?;
-            let branch = row.and_then(|row| row.branch);
+            let fault = |e: store::Error| fault_of(&e);
+            let branch = match reader.version(*version).map_err(fault)? {
+                Some(row) => row.branch,
+                // Which branch it was on is known of one that an archive has, too.
+                None => reader.archived(*version).map_err(fault)?.and_then(|gone| gone.branch),
+            };
             Ok(line_of(reader, branch.as_ref())?.through(known(reader, *version)?))
         }
         Ref::At(at) => Ok(Line::main().through(reader.version_at(*at).map_err(|e| fault_of(&e))?)),

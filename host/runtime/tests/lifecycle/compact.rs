@@ -204,3 +204,34 @@ async fn the_same_key_does_it_once() -> anyhow::Result<()> {
     assert_eq!(nobody.kind, types::FaultKind::Forbidden);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_branch_is_made_of_a_state_that_an_archive_has_a_part_of() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let test = open(dir.path()).await?;
+    let (crm, all) = (crm(&test).await?, test.caller(&["*.*"])?);
+    put(&test, &crm, &View::default(), "Note/a", json!({ "n": 1 })).await?;
+    put(&test, &crm, &View::default(), "Gone/g", json!({ "n": 2 })).await?;
+    delete(&test, &crm, "Gone/g").await?;
+    let branch = async |from: &str, name: &str| {
+        let wanted = BranchWanted { name: BranchName::parse(name).expect("it is a name"), things: None };
+        crm.branch(&all, &at(from), wanted).await.map(|branch| branch.base).map_err(|fault| fault.code)
+    };
+    branch("main", "x").await.expect("it is made");
+    for n in 4..=6 {
+        put(&test, &crm, &at("x"), "Note/b", json!({ "n": n })).await?;
+    }
+    let result = done(&test, &crm, compact()).await?;
+    let gone = Err("GONE".to_owned());
+    assert_eq!(branch("v2", "y").await, gone.clone(), "nothing of its noun is left");
+    assert_eq!(branch("v4", "y").await, gone, "it was a state of x, where v4 was the newest");
+    assert_eq!(branch("v6", "of-x").await, Ok(6), "that is whole");
+    assert_eq!(n_at(&test, &crm, "Note/b", "of-x").await?, Ok(json!(6)));
+    let fork = org_ai_runtime::ForkWanted { to: "https://copy.test".into(), branch: None, at: Some("v2".into()) };
+    assert_eq!(begin(&test, &crm, Lifecycle::Fork(fork)).await?.expect_err("not whole").code, "GONE");
+    let archive = result["archive"].as_str().expect("an id").parse()?;
+    done(&test, &crm, Lifecycle::Restore { archive }).await?;
+    assert_eq!(branch("v4", "y").await, Ok(4));
+    assert_eq!(n_at(&test, &crm, "Note/b", "y").await?, Ok(json!(4)));
+    Ok(())
+}

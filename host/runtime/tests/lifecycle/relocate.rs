@@ -5,6 +5,7 @@ use org_ai_runtime::{InvokeOptions, Location};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use types::exec::{Host, Outcome};
 use types::{Call, FaultKind, Json, Reply, ThingRef};
 
@@ -18,7 +19,7 @@ async fn open_two(dir: &Path, point: &str) -> anyhow::Result<TestNode> {
 }
 
 fn move_to(location: &str) -> Lifecycle {
-    Lifecycle::Move { location: location.into() }
+    Lifecycle::Move { location: location.into(), compact: false }
 }
 
 fn files(dir: &Path) -> usize {
@@ -177,5 +178,101 @@ async fn a_stop_at_any_point_of_a_move_leaves_the_object_whole_and_it_finishes()
         let same = begin(&test, &object, move_to("ORD")).await?.expect_err("it is there");
         assert_eq!(same.code, "SAME_LOCATION", "{point}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_is_to_compact_does_so_there_also_after_a_stop() -> anyhow::Result<()> {
+    for point in ["", "move.swapped", "compact.written", "compact.decided", "lifecycle.completing"] {
+        let dir = tempfile::tempdir()?;
+        let test = open_two(dir.path(), point).await?;
+        let object = crm(&test).await?;
+        for n in 1..=20 {
+            put(&test, &object, &View::default(), "Note/a", json!({ "n": n })).await?;
+        }
+        let wanted = Lifecycle::Move { location: "ORD".into(), compact: true };
+        let mut begun = begin(&test, &object, wanted).await??;
+        tokio::time::timeout(Duration::from_secs(20), begun.stopped()).await?;
+        drop((begun, object));
+        close(test).await;
+
+        let test = open_two(dir.path(), "").await?;
+        let object = crm(&test).await?;
+        let row = settled(&test, &object, "move").await?;
+        assert_eq!(row.status, ActionStatus::Completed, "{point}: {:?}", row.error);
+        let result = row.options.to_value()["output"].take();
+        assert_eq!(
+            (&result["location"], &result["compacted"]["versionsArchived"]),
+            (&json!("ORD"), &json!(19)),
+            "{point}"
+        );
+        assert_eq!(n_at(&test, &object, "Note/a", "").await?, Ok(json!(20)), "{point}");
+        assert_eq!(n_at(&test, &object, "Note/a", "~1").await?, Err("GONE".into()), "{point}");
+        let archive = result["compacted"]["archive"].as_str().expect("an id").parse()?;
+        done(&test, &object, Lifecycle::Restore { archive }).await?;
+        assert_eq!(n_at(&test, &object, "Note/a", "~1").await?, Ok(json!(19)), "{point}");
+    }
+    Ok(())
+}
+
+/// A guest's turn that does not end is waited for as long as a move may hold the others up, and no longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_does_not_come_to_rest_stays_where_it_is() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let executor = ScriptedExecutor::new();
+    let (begun, touched, go_on) =
+        (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (tell, wait) = (touched.clone(), go_on.clone());
+    executor.on("hold", move |_, mut host| {
+        let (tell, wait) = (tell.clone(), wait.clone());
+        async move {
+            let at = ThingRef { noun: "Note".into(), id: "n".into(), at: None };
+            let patch = Json::from_value(&json!({ "n": 2 }));
+            let written = host.call(Call::ThingPatch { at, patch, if_version: None, branch: None }).await;
+            tell.add_permits(1);
+            wait.acquire().await.expect("it is never closed").forget();
+            testkit::completed(&json!(matches!(written, Reply::Json(_))))
+        }
+    });
+    // The move goes on when the guest's turn is open: what was noted of it is written then.
+    let (tell, wait) = (begun.clone(), touched.clone());
+    let test = TestNode::open_with(&dir.path().join("data"), executor, |config| {
+        config.locations.push(Location { name: "ORD".into(), dir: dir.path().join("chicago") });
+        config.move_hold_max = Duration::from_millis(50);
+        config.faults = Faults::at("move.begun", 1, move || {
+            tell.add_permits(1);
+            let wait = wait.clone();
+            tokio::task::block_in_place(|| {
+                tokio::runtime::Handle::current()
+                    .block_on(async { wait.acquire().await.map(|touched| touched.forget()) })
+            })
+            .map_err(std::io::Error::other)
+        });
+    })
+    .await?;
+    let crm = crm(&test).await?;
+    put(&test, &crm, &View::default(), "Note/n", json!({ "n": 1 })).await?;
+    test.deploy(&crm, "hold", "scripted:hold").await?;
+    let moving = begin(&test, &crm, move_to("ORD")).await??;
+    begun.acquire().await?.forget();
+    let holding = tokio::spawn({
+        let (caller, action, object) = (test.caller(&["*.*"])?, "hold".parse()?, crm.clone());
+        async move { object.invoke(&caller, &action, Json::null(), InvokeOptions::default()).await }
+    });
+    // Nothing can be seen of the failure before the turn ends, for it is written then: a turn of forty times the limit.
+    let ended = tokio::spawn(moving.finished());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    go_on.add_permits(1);
+    holding.await?.map_err(|failed| failed.fault)?;
+    let ended = ended.await??;
+    let error = ended.error.expect("it says why");
+    assert_eq!(
+        (ended.status, error.kind, error.code.as_str()),
+        (ActionStatus::Failed, FaultKind::Unavailable, "MOVE_BUSY")
+    );
+    assert_eq!(files(&dir.path().join("chicago")), 0);
+    assert_eq!(n_at(&test, &crm, "Note/n", "").await?, Ok(json!(2)), "the guest's turn is whole");
+    done(&test, &crm, move_to("ORD")).await?;
+    assert_eq!(n_at(&test, &crm, "Note/n", "").await?, Ok(json!(2)));
     Ok(())
 }

@@ -16,6 +16,8 @@ pub struct Row {
     pub branch: On,
     pub content: Content,
     pub deleted: bool,
+    /// An archive has it.
+    pub gone: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +67,8 @@ pub struct Plain {
     pub rows: Vec<Row>,
     pub events: u64,
     pub actions: Vec<Action>,
+    /// Those that an archive has.
+    shelved: Vec<Action>,
     branches: BTreeMap<&'static str, Branch>,
     merges: BTreeMap<(On, On), u64>,
 }
@@ -99,8 +103,9 @@ impl Plain {
 
     /// All that a line shows of a thing, newest first.
     pub fn history(&self, line: &Line, key: &ThingKey) -> Vec<&Row> {
-        let of =
-            |span: &Span| self.rows.iter().rev().filter(|row| row.key == *key && span.has(row)).collect::<Vec<_>>();
+        let of = |span: &Span| {
+            self.rows.iter().rev().filter(|r| r.key == *key && span.has(r) && !r.gone).collect::<Vec<_>>()
+        };
         line.iter().flat_map(of).collect()
     }
 
@@ -114,7 +119,7 @@ impl Plain {
 
     fn append(&mut self, on: On, key: &ThingKey, content: Content, deleted: bool) -> u64 {
         let version = self.newest_version() + 1;
-        self.rows.push(Row { version, key: key.clone(), branch: on, content, deleted });
+        self.rows.push(Row { version, key: key.clone(), branch: on, content, deleted, gone: false });
         version
     }
 
@@ -185,6 +190,9 @@ impl Plain {
         if self.rows.is_empty() {
             return Err("NOTHING_TO_BRANCH");
         }
+        if from.is_err() && self.lacks_some(&line) {
+            return Err("GONE");
+        }
         let since = self.newest_version();
         self.branches.insert(name, Branch { parent, base: line[0].through.min(since), since });
         self.events += 1;
@@ -215,6 +223,59 @@ impl Plain {
         Ok(())
     }
 
+    /// Whether something that a line would show is in an archive.
+    fn lacks_some(&self, line: &Line) -> bool {
+        self.keys().iter().any(|key| {
+            let of = |span: &Span| self.rows.iter().rev().find(|row| row.key == *key && span.has(row));
+            line.iter().find_map(of).is_some_and(|row| row.gone && !row.deleted)
+        })
+    }
+
+    /// What everybody stands on: what each branch shows, and what the next merge between two of them compares with.
+    pub fn stood_on(&self) -> Vec<Option<Content>> {
+        let on = self.branches();
+        let lines = on.iter().filter_map(|on| self.line(*on).ok());
+        let pairs = on.iter().flat_map(|source| on.iter().map(move |into| (*source, *into)));
+        let ancestors = pairs.filter(|(source, into)| source != into).filter_map(|(source, into)| {
+            Some(self.ancestor(source, into, &self.line(into).ok()?, &self.line(source).ok()?))
+        });
+        let shown = |line: Line| {
+            let newest =
+                |key: &ThingKey| self.newest(&line, key).filter(|row| !row.deleted).map(|row| row.content.clone());
+            self.keys().iter().map(newest).collect::<Vec<_>>()
+        };
+        lines.chain(ancestors).flat_map(shown).collect()
+    }
+
+    /// Some rows, and all actions, are in an archive from now on.
+    pub fn compacted(&mut self, gone: &[u64]) {
+        gone.iter().for_each(|version| self.rows[*version as usize - 1].gone = true);
+        self.shelved.append(&mut self.actions);
+        self.events += 2;
+    }
+
+    /// They come back.
+    pub fn restored(&mut self) {
+        self.rows.iter_mut().for_each(|row| row.gone = false);
+        self.shelved.append(&mut self.actions);
+        self.actions = std::mem::take(&mut self.shelved);
+    }
+
+    /// While nobody has branched or merged, a compaction leaves the newest of what lives and nothing else.
+    pub fn is_only_main(&self) -> bool {
+        self.branches.is_empty() && self.merges.is_empty() && self.rows.iter().all(|row| row.branch.is_none())
+    }
+
+    /// The state that two branches had in common last.
+    fn ancestor(&self, source: On, into: On, ours: &Line, theirs: &Line) -> Line {
+        let (taken, given) = (self.merged(source, into), self.merged(into, source));
+        match (taken, given) {
+            (0, 0) => common(theirs, ours),
+            _ if taken >= given => cut(theirs.clone(), taken),
+            _ => cut(ours.clone(), given),
+        }
+    }
+
     fn merged(&self, source: On, into: On) -> u64 {
         self.merges.get(&(source, into)).copied().unwrap_or(0)
     }
@@ -225,18 +286,14 @@ impl Plain {
         }
         let (ours, theirs) = (self.line(into)?, self.line(source)?);
         let (taken, given) = (self.merged(source, into), self.merged(into, source));
-        let ancestor = match (taken, given) {
-            (0, 0) => common(&theirs, &ours),
-            _ if taken >= given => cut(theirs.clone(), taken),
-            _ => cut(ours.clone(), given),
-        };
+        let ancestor = self.ancestor(source, into, &ours, &theirs);
         let decide = Decide { strategy, resolution: None };
         let (mut steps, mut conflicts) = (Vec::new(), Vec::new());
         // All things there are: what did not change comes out as it is.
         for key in self.keys() {
             let content =
                 |line: &Line| self.newest(line, &key).filter(|row| !row.deleted).map(|row| row.content.clone());
-            match three_way(content(&ancestor).as_ref(), content(&ours).as_ref(), content(&theirs).as_ref(), &decide) {
+            match outcome(content(&ancestor), content(&ours), content(&theirs), &decide) {
                 Outcome::Keep => {}
                 Outcome::Take(after) => steps.push((key, after)),
                 Outcome::Conflicts(_) => conflicts.push(key),
@@ -263,6 +320,22 @@ impl Plain {
             self.events += 1;
         }
         Ok(Merged { merged: true, fast_forward, versions, conflicts })
+    }
+}
+
+/// The table of VER-10. Only what both sides have is merged by the code that is tested: its fields have tests of their own.
+fn outcome(base: Option<Content>, ours: Option<Content>, theirs: Option<Content>, decide: &Decide) -> Outcome {
+    if theirs == base || ours == theirs {
+        return Outcome::Keep;
+    }
+    if ours == base {
+        return Outcome::Take(theirs);
+    }
+    match (ours, theirs, decide.strategy) {
+        (Some(ours), Some(theirs), _) => three_way(base.as_ref(), Some(&ours), Some(&theirs), decide),
+        (_, _, Some(Strategy::Ours)) => Outcome::Keep,
+        (_, theirs, Some(Strategy::Theirs)) => Outcome::Take(theirs),
+        (_, _, None) => Outcome::Conflicts(Vec::new()),
     }
 }
 

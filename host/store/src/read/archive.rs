@@ -13,6 +13,7 @@ use types::{ActionRow, BranchName, EventRow, Id, Noun, ThingKey, Timestamp};
 pub struct Archived {
     pub version: u64,
     pub key: ThingKey,
+    pub branch: Option<BranchName>,
     /// None: nobody kept it.
     pub archive: Option<Id>,
 }
@@ -41,7 +42,7 @@ impl Cuts {
     }
 }
 
-const ARCHIVED: &str = "version, type, id, archive";
+const ARCHIVED: &str = "version, type, id, archive, branch";
 const OF_SPAN: &str = "WHERE type = ?1 AND id = ?2 AND branch IS ?3 AND version > ?4 AND version <= ?5";
 
 impl Reader {
@@ -117,6 +118,23 @@ impl Reader {
             }
         }
         Ok(None)
+    }
+
+    /// The same of any noun: a state that is to be stood on must be whole.
+    pub fn lacks_any(&self, line: &Line) -> Result<Option<Archived>, Error> {
+        // One seek a noun, however many versions an archive has of it.
+        let sql = "SELECT min(type) FROM archived WHERE type > ?1";
+        let mut after = String::new();
+        loop {
+            let next = self.first(sql, &[&after], |row| {
+                column::optional(row, 0, "type", |text: String| Noun::parse(&text).ok())
+            })?;
+            let Some(noun) = next.flatten() else { return Ok(None) };
+            if let Some(gone) = self.lacks_some(line, &noun)? {
+                return Ok(Some(gone));
+            }
+            noun.as_str().clone_into(&mut after);
+        }
     }
 
     /// The version from which on the history of a thing is whole; None when nothing of it was archived.
@@ -256,5 +274,10 @@ impl Reader {
 }
 
 fn read(row: &Row<'_>) -> Result<Archived, Error> {
-    Ok(Archived { version: column::number(row, 0)?, key: key(row, 1, 2)?, archive: column::optional_id(row, 3)? })
+    Ok(Archived {
+        version: column::number(row, 0)?,
+        key: key(row, 1, 2)?,
+        branch: column::optional(row, 4, "branch", |text: String| BranchName::parse(&text).ok())?,
+        archive: column::optional_id(row, 3)?,
+    })
 }

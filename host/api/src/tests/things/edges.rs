@@ -44,6 +44,27 @@ async fn an_edge_is_seen_from_both_ends() {
 }
 
 #[tokio::test]
+async fn a_relation_that_a_schema_declares_leads_to_what_it_says() {
+    let server = Server::empty().await;
+    server.call("PUT", "/api/nouns/Startup", r#"{"schema":{"owns":"->Site?","boss":"->Person?"}}"#).await;
+    make(&server, "Startup", "acme", 1).await;
+    make(&server, "Site", "s", 1).await;
+    let relate =
+        async |to: &str| server.call("PUT", &format!("/api/Startup/acme/relationships/owns?to={to}"), "").await;
+    assert_eq!(relate("Site/s").await.status, 201);
+    for to in ["Site/none", "Startup/acme", "https://x.example/Site/s"] {
+        let answer = relate(to).await;
+        let error = &answer.json()["error"];
+        assert_eq!((answer.status.as_u16(), error["code"].as_str()), (422, Some("VALIDATION_FAILED")), "{to}");
+        let told = (error["details"][0]["field"].as_str(), error["details"][0]["rule"].as_str());
+        assert_eq!(told, (Some("to"), Some("reference")), "{to}");
+    }
+    let thing = r#"{"operations":[{"op":"create","thing":{"id":"b","boss":"nobody"}}]}"#;
+    let batch = server.call("POST", "/api/Startup/_batch", thing).await;
+    assert_eq!((batch.status.as_u16(), server.get("/api/Startup/b").await.status.as_u16()), (422, 404));
+}
+
+#[tokio::test]
 async fn what_is_no_edge_is_refused() {
     let server = Server::empty().await;
     make(&server, "Startup", "a", 1).await;

@@ -36,6 +36,7 @@ mod hostile;
 mod lists;
 mod nouns;
 mod refs;
+mod refusals;
 
 /// A thing with this id and one field.
 async fn make(server: &Server, noun: &str, id: &str, n: u32) -> Answer {
@@ -243,6 +244,7 @@ async fn only_what_a_key_allows_is_done() {
         ("PUT", "/api/nouns/Startup"),
         ("DELETE", "/api/nouns/Startup"),
         ("GET", "/api/nouns"),
+        ("PATCH", "/api/$self"),
     ] {
         assert_eq!(ask(method, uri, "{").await, 403, "{method} {uri}");
     }

@@ -10,10 +10,16 @@ use serde_json::json;
 pub(crate) struct Command {
     /// A location that the server was started with, like weur or ORD
     location: String,
+    /// Squash its history into an archive once it is there
+    #[arg(long)]
+    compact: bool,
 }
 
 pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
-    let body = json!({"location": command.location});
+    let mut body = json!({"location": command.location});
+    if command.compact {
+        body["compact"] = true.into();
+    }
     super::run("move", &body, context, |result| match result["location"].as_str() {
         Some(_) => format!("Moved to {}", cell(result, "location")),
         None => format!("Moved to {}", command.location),
