@@ -34,6 +34,7 @@ mod objects;
 pub use class::Class;
 mod things;
 pub use store::{
+    Follower,
     ActionFilter, Comparison, EventFilter, FailedDelivery, FailedFilter, Field, LogEntry, LogFilter, Page, ThingFilter,
     ThingSort,
 };

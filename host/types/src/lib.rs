@@ -40,7 +40,7 @@ mod workflow;
 pub use workflow::{Asked, BranchOf, WorkflowRunRow};
 mod record;
 pub use record::{
-    ActionRow, ActionStatus, ArchivedRow, Born, BranchRow, Durability, EventRow, FailedDeliveryRow, FailedStanding,
+    ActionRow, ActionStatus, ArchivedRow, Born, BranchRow, Durability, EventOrigin, EventRow, FailedDeliveryRow, FailedStanding, FollowerState,
     KeyRow, LogRow, LogStream, MergeRow, ObjectRelation, ObjectRow, Place, Record, Row, ThingRow, UniqueRow,
 };
 mod faults;

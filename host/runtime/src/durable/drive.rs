@@ -490,7 +490,11 @@ impl Object {
         }
         self.inner.durable.there_are_more();
         self.go_on_durably();
-        if let Err(fault) = self.hand_on_events().await {
+        let handed = match self.hand_on_events().await {
+            Ok(()) => self.forward_events().await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = handed {
             tracing::warn!(namespace = %self.inner.namespace, %fault, "events cannot be handed on; it is tried again");
             self.wake_later();
         }

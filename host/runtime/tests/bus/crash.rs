@@ -11,9 +11,9 @@ use testkit::{ScriptedExecutor, TestNode};
 use types::{ObjectId, Record};
 
 /// A log that remembers everything that became durable, in its order.
-struct Tape {
-    log: LocalLog,
-    records: Arc<Mutex<Vec<Arc<Record>>>>,
+pub struct Tape {
+    pub log: LocalLog,
+    pub records: Arc<Mutex<Vec<Arc<Record>>>>,
 }
 
 impl CommitLog for Tape {
@@ -66,12 +66,12 @@ fn seeing(told: &Told) -> ScriptedExecutor {
     executor
 }
 
-fn open_log(dir: &Path) -> anyhow::Result<LocalLog> {
+pub fn open_log(dir: &Path) -> anyhow::Result<LocalLog> {
     Ok(LocalLog::open(&dir.join("log"), &commit_log::Config::STANDARD)?)
 }
 
 /// A folder in which the host stopped behind the first `count` records, and its disk lost what the log has not.
-fn stopped_after(dir: &Path, records: &[Arc<Record>]) -> anyhow::Result<tempfile::TempDir> {
+pub fn stopped_after(dir: &Path, records: &[Arc<Record>]) -> anyhow::Result<tempfile::TempDir> {
     let left = tempfile::tempdir()?;
     std::fs::copy(dir.join("node.key"), left.path().join("node.key"))?;
     std::fs::create_dir(left.path().join("blobs"))?;
