@@ -18,6 +18,7 @@ mod begin;
 mod cancel;
 pub(crate) use cancel::give_up;
 mod drive;
+mod elsewhere;
 pub(crate) use drive::DurableRun;
 mod queue;
 pub(crate) use queue::{Durable, Ended};

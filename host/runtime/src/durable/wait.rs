@@ -69,6 +69,9 @@ impl GuestHost {
         let mut made = Made { ordinal: 0, started_at, child: None, is_written: false, step_id: None, always: false };
         match &call {
             Call::Do { action, data, options } => {
+                if let Some(target) = self.elsewhere(options)? {
+                    return self.do_elsewhere(&target, &mut made, &call, None).await;
+                }
                 let child = self.begin_child(&mut made, &call, action, data.clone(), options, None).await?;
                 end_turn(&self.object, &self.running).await?;
                 self.join_child(child, None).await
@@ -292,7 +295,7 @@ impl GuestHost {
     }
 
     /// Writes down what is waited for and lets the instance go, unless it is there now: then it answers.
-    async fn park(
+    pub(super) async fn park(
         &mut self,
         run: &Arc<DurableRun>,
         made: &mut Made,
@@ -383,7 +386,7 @@ impl Object {
     }
 
     /// One that was asked for under the same key, for a function that calls: its input must be the same.
-    async fn known_child(&self, function: &types::FunctionName, key: &str, input: &Json) -> Result<Option<Id>, Fault> {
+    pub(super) async fn known_child(&self, function: &types::FunctionName, key: &str, input: &Json) -> Result<Option<Id>, Fault> {
         let (function, key) = (function.to_string(), key.to_owned());
         let found = self.peek(move |store| store.invocation_by_key(&function, &key).map_err(|e| fault_of(&e))).await?;
         match found {

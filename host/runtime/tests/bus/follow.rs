@@ -55,7 +55,7 @@ async fn a_follower_is_told_what_it_wants_once_and_in_order() -> anyhow::Result<
     run(&scene, &a, "put", &json!({ "noun": "Customer", "id": "before", "n": 9 })).await?;
     subscribe(&scene, &b, "*.*", "note").await?;
     subscribe(&scene, &scene.root, "Customer.*", "note-2").await?;
-    follows(&scene, &a, &b, follower("Customer.*", Some("data.thing.n != 5"))).await?;
+    follows(&scene, &a, &b, follower("Customer.*", Some("data.thing.data.n != 5"))).await?;
     for (noun, id, n) in [("Customer", "x", 1), ("Order", "o", 1), ("Customer", "y", 5), ("Customer", "x", 2)] {
         run(&scene, &a, "put", &json!({ "noun": noun, "id": id, "n": n })).await?;
     }
@@ -69,7 +69,7 @@ async fn a_follower_is_told_what_it_wants_once_and_in_order() -> anyhow::Result<
         found.iter().map(|p| format!("{} {}.{}", text(p, "ns"), text(p, "source"), text(p, "verb"))).collect();
     assert_eq!(lines, ["https://b.test Customer/x.created", "https://b.test Customer/x.updated"]);
     assert_eq!(text(&found[0]["origin"], "ns"), "https://a.test");
-    assert_eq!(found[1]["data"]["thing"]["n"], 2);
+    assert_eq!(found[1]["data"]["thing"]["data"]["n"], 2);
     scene.until_quiet().await?;
     assert_eq!(events_of(&scene, &b, "Customer").await?.len(), 2);
     let at_a = events_of(&scene, &a, "Customer").await?;
@@ -96,7 +96,7 @@ async fn who_may_read_events_but_not_the_noun_is_not_shown_the_thing_of_another_
         }
     };
     let all = shown(scene.caller.clone()).await?;
-    assert_eq!(all.row.data.to_value()["thing"]["n"], 7);
+    assert_eq!(all.row.data.to_value()["thing"]["data"]["n"], 7);
     assert_eq!(all.origin.map(|o| o.namespace.to_string()).as_deref(), Some("https://a.test"));
     let few = shown(scene.test.caller(&["events.read"])?).await?;
     assert_eq!(few.row.data.to_value().get("thing"), None);
