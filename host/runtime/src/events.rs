@@ -6,8 +6,8 @@
 use crate::Caller;
 use crate::object::{Object, fault_of};
 use crate::things::line_of;
-use store::{EventFilter, Line, Page, Reader, Store};
 use std::collections::HashMap;
+use store::{EventFilter, Line, Page, Reader, Store};
 use types::{EventOrigin, EventRow, Fault, Json, ThingKey, ThingRow};
 
 /// A thing larger than this is not told with its event.

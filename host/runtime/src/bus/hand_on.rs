@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering;
 use store::{EventFilter, Reader};
 use types::exec::HandlerKind;
 use types::{
-    EventOrigin, EventRow, FailedDeliveryRow, FailedStanding, Fault, FaultKind, Id, InvocationRow, Json, Retry, Row, ThingRow,
-    Trigger,
+    EventOrigin, EventRow, FailedDeliveryRow, FailedStanding, Fault, FaultKind, Id, InvocationRow, Json, Retry, Row,
+    ThingRow, Trigger,
 };
 
 /// Events that are looked at in one go.

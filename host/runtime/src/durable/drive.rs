@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use store::Invocation;
 use tokio::sync::{Notify, oneshot};
 use types::{
-    ActionStatus, At, Durability, FailedStanding, Fault, FaultKind, Id, InvocationRow, InvocationState, Json, Limits, Row,
-    Standing, StepRow, Timestamp,
+    ActionStatus, At, Durability, FailedStanding, Fault, FaultKind, Id, InvocationRow, InvocationState, Json, Limits,
+    Row, Standing, StepRow, Timestamp,
 };
 
 /// The engine's own limit of wall time for a run whose time is counted here, where waiting is known.

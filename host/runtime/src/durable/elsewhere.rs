@@ -20,8 +20,8 @@ use crate::object::{Object, fault_of, retired};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use types::{
-    ActionRef, Awaited, Call, CallOptions, Fault, FaultKind, Id, InvocationRow, InvocationState, Json, Namespace, Reply,
-    Row, Standing, Timestamp, Trigger,
+    ActionRef, Awaited, Call, CallOptions, Fault, FaultKind, Id, InvocationRow, InvocationState, Json, Namespace,
+    Reply, Row, Standing, Timestamp, Trigger,
 };
 
 /// A run that waits asks again after as long as it has waited so far, within these.
@@ -248,9 +248,9 @@ impl Object {
         }
         self.change(256, move |turn| {
             let found = turn.invocation(run).map_err(|e| fault_of(&e))?;
-            let waits = found.filter(|i| {
-                matches!(i.state.at, Standing::Waiting { on: Awaited::Time { ordinal: o }, .. } if o == ordinal)
-            });
+            let waits = found.filter(
+                |i| matches!(i.state.at, Standing::Waiting { on: Awaited::Time { ordinal: o }, .. } if o == ordinal),
+            );
             let Some(waiting) = waits else { return Ok(()) };
             let state = InvocationState { at: Standing::Ready, ..waiting.state };
             turn.write(Row::InvocationState(state)).map_err(|e| fault_of(&e))

@@ -11,7 +11,9 @@ use crate::objects::{refuse_destroyed, refuse_taken};
 use crate::registry::{Entry, Known};
 use serde_json::json;
 use store::Turn;
-use types::{ActionRow, Fault, FaultKind, FollowerState, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Row, Timestamp};
+use types::{
+    ActionRow, Fault, FaultKind, FollowerState, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Row, Timestamp,
+};
 
 const SHARD_KEY_BYTES_MAX: usize = 256;
 

@@ -73,7 +73,10 @@ async fn a_follower_is_told_what_it_wants_once_and_in_order() -> anyhow::Result<
     scene.until_quiet().await?;
     assert_eq!(events_of(&scene, &b, "Customer").await?.len(), 2);
     let at_a = events_of(&scene, &a, "Customer").await?;
-    assert_eq!((&found[0]["origin"]["sequence"], text(&found[0], "id")), (&json!(at_a[1].sequence), at_a[1].id.to_string()));
+    assert_eq!(
+        (&found[0]["origin"]["sequence"], text(&found[0], "id")),
+        (&json!(at_a[1].sequence), at_a[1].id.to_string())
+    );
     assert!(!told.lines().iter().any(|line| line.contains("note-2")), "a parent does not follow by itself");
     assert_eq!(told.all().iter().filter(|p| text(p, "ns") == "https://root.test").count(), 0);
     Ok(())
@@ -238,7 +241,13 @@ async fn stopped_after_any_commit_of_either_a_follower_sees_every_event_once() -
     subscribe(&scene, &b, "Customer.*", "seen").await?;
     let before = records.lock().expect("no test panics with it").len();
     for id in ["x", "y", "x"] {
-        run(&scene, &a, "put", &json!({ "noun": "Customer", "id": id, "n": records.lock().expect("it is whole").len() })).await?;
+        run(
+            &scene,
+            &a,
+            "put",
+            &json!({ "noun": "Customer", "id": id, "n": records.lock().expect("it is whole").len() }),
+        )
+        .await?;
     }
     assert_eq!(check(&scene).await?, 3);
     let all = records.lock().expect("no test panics with it").clone();

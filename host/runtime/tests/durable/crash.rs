@@ -15,15 +15,15 @@ use tokio::sync::Notify;
 use types::{ActionRow, ActionStatus, Call, Fault, Json, ObjectId, Record};
 
 /// A log that takes so many batches and then hears nothing any more.
-struct CutLog {
+pub struct CutLog {
     log: LocalLog,
-    left: AtomicUsize,
-    taken: AtomicUsize,
-    cut: Notify,
+    pub left: AtomicUsize,
+    pub taken: AtomicUsize,
+    pub cut: Notify,
 }
 
 impl CutLog {
-    fn open(dir: &Path, left: usize) -> anyhow::Result<Arc<Self>> {
+    pub fn open(dir: &Path, left: usize) -> anyhow::Result<Arc<Self>> {
         let log = LocalLog::open(&dir.join("log"), &Config::STANDARD)?;
         let (left, taken, cut) = (AtomicUsize::new(left), AtomicUsize::new(0), Notify::new());
         Ok(Arc::new(Self { log, left, taken, cut }))
@@ -181,7 +181,7 @@ async fn first_life(dir: &Path, executor: ScriptedExecutor, left: usize) -> anyh
 }
 
 /// What a stop leaves: the log and the components, nothing else.
-fn what_is_left(from: &Path, to: &Path) -> anyhow::Result<()> {
+pub fn what_is_left(from: &Path, to: &Path) -> anyhow::Result<()> {
     for folder in ["log", "blobs"] {
         std::fs::create_dir_all(to.join(folder))?;
         for entry in std::fs::read_dir(from.join(folder))? {
@@ -203,7 +203,7 @@ async fn second_life(dir: &Path, executor: ScriptedExecutor) -> anyhow::Result<O
     Ok(Some(world(&scene, &row).await?))
 }
 
-fn lives<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub fn lives<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(run);
     // Whatever still runs is stopped where it is, as when the power fails.
