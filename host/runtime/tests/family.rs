@@ -144,7 +144,7 @@ async fn an_object_has_one_parent_and_is_not_above_itself() -> anyhow::Result<()
         "OBJECT_IS_ROOT"
     );
     assert_eq!(relate(&a, "https://no.test", ObjectRelation::Parent).await.expect_err("none").code, "OBJECT_NOT_FOUND");
-    let taken = relate(&a, "https://b.test", ObjectRelation::Follower).await.expect_err("its child");
+    let taken = relate(&a, "https://b.test", ObjectRelation::Reference).await.expect_err("its child");
     assert_eq!(taken.code, "RELATION_TAKEN");
     assert!(relate(&a, "https://c.test", ObjectRelation::Follower).await?);
     assert!(!relate(&a, "https://c.test", ObjectRelation::Shard).await?, "it is something else now");

@@ -127,10 +127,30 @@ impl Object {
         };
         let known = self.object_named(caller, namespace).await.ok().filter(|row| row.relation == wanted.relation);
         if let Some(row) = known {
+            self.follows_no_more(caller, &row.namespace).await?;
             return Ok((row, false));
         }
         self.adopt(caller, child, parent).await?;
         Ok((self.object_named(caller, namespace).await?, true))
+    }
+
+    /// What is said once more to be the parent or a child is nothing else.
+    async fn follows_no_more(&self, caller: &Caller, namespace: &Namespace) -> Result<(), Fault> {
+        let known = self.look(|store| store.follower(namespace).map_err(|e| fault_of(&e))).await?;
+        if known.is_none() {
+            return Ok(());
+        }
+        let draft = ActionDraft::of(caller, self.node.now(), "unlink", format!("Object/{namespace}"));
+        let namespace = namespace.clone();
+        self.change(512, move |turn| {
+            if follow(turn, &namespace, None)? {
+                let mut action = draft.running(&json!({ "relation": ObjectRelation::Follower.as_str() }));
+                complete(&mut action, draft.at);
+                write_done(turn, action)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// A row of this file alone.
@@ -141,7 +161,8 @@ impl Object {
         wanted: RelationWanted,
     ) -> Result<(ObjectRow, bool), Fault> {
         let registered = self.node.registered(namespace).await?;
-        if registered.is_none() && wanted.relation != ObjectRelation::Reference {
+        let is_there = registered.is_some() || namespace == self.node.default_namespace();
+        if !is_there && wanted.relation != ObjectRelation::Reference {
             return Err(unknown(namespace));
         }
         let follows = follows(&wanted)?;
@@ -165,17 +186,26 @@ impl Object {
         let object = self.inner.clone();
         self.change(1024, move |turn| {
             let before = turn.object_at(&row.namespace).map_err(|e| fault_of(&e))?.filter(|row| !row.deleted);
-            if let Some(before) = &before {
-                if matches!(before.relation, ObjectRelation::Parent | ObjectRelation::Child) {
-                    let relation = before.relation.as_str();
-                    let message = format!("{} is this object's {relation}, and stays it", row.namespace);
-                    return Err(Fault::conflict("RELATION_TAKEN", message));
-                }
+            let is_family = |row: &&ObjectRow| matches!(row.relation, ObjectRelation::Parent | ObjectRelation::Child);
+            let family = before.as_ref().filter(is_family).cloned();
+            if let Some(row) = family.as_ref().filter(|_| follows.is_none()) {
+                let relation = row.relation.as_str();
+                let message = format!("{} is this object's {relation}, and stays it", row.namespace);
+                return Err(Fault::conflict("RELATION_TAKEN", message));
             }
             if follows.is_some() {
                 object.bus.has_followers();
             }
             let moved = follow(turn, &row.namespace, follows)?;
+            if let Some(row) = family {
+                // It follows beside what it is.
+                if moved {
+                    let mut action = draft.running(&json!({ "relation": ObjectRelation::Follower.as_str() }));
+                    complete(&mut action, draft.at);
+                    write_done(turn, action)?;
+                }
+                return Ok((row, false));
+            }
             if let Some(before) = &before
                 && !moved
                 && before.relation == row.relation

@@ -2,12 +2,12 @@
 
 use super::crash::{Tape, open_log, stopped_after};
 use super::scene::{Scene, Told, ask, executor, outcome, put, text};
-use org_ai_runtime::{Caller, EventFilter, InvokeOptions, Lifecycle, Object, RelationWanted};
+use org_ai_runtime::{Caller, EventFilter, InvokeOptions, Lifecycle, NewKey, Object, RelationWanted};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use testkit::{ScriptedExecutor, TestNode};
-use types::{Call, EventRow, Json, Namespace, ObjectRelation};
+use types::{Call, EventRow, FaultKind, Json, Namespace, ObjectRelation, Scopes};
 
 fn follower(event: &str, filter: Option<&str>) -> RelationWanted {
     RelationWanted {
@@ -197,6 +197,46 @@ async fn a_follower_that_is_gone_is_tried_again_and_holds_up_nobody() -> anyhow:
     // It is none any more: nothing is tried.
     a.relate_object(&scene.caller, &gone, RelationWanted::of(ObjectRelation::Reference)).await?;
     assert_eq!(a.followers(&scene.caller).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_may_follow_and_stays_a_parent() -> anyhow::Result<()> {
+    let (dir, told) = (tempfile::tempdir()?, Told::default());
+    let scene = Scene::open(dir.path(), executor(&told)).await?;
+    let a = object(&scene, "a").await?;
+    let root = scene.root.namespace().clone();
+    follows(&scene, &a, &scene.root, follower("Ping.*", None)).await?;
+    run(&scene, &a, "emit", &json!({ "event": "Ping.sent", "data": {} })).await?;
+    scene.until("it is told", || async { Ok(events_of(&scene, &scene.root, "Ping").await?.pop()) }).await?;
+    assert_eq!(a.object_named(&scene.caller, &root).await?.relation, ObjectRelation::Parent);
+    a.relate_object(&scene.caller, &root, RelationWanted::of(ObjectRelation::Parent)).await?;
+    assert_eq!(a.followers(&scene.caller).await?, []);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_sent_only_where_the_one_who_asks_may_act() -> anyhow::Result<()> {
+    let (dir, told) = (tempfile::tempdir()?, Told::default());
+    let scene = Scene::open(dir.path(), executor(&told)).await?;
+    let (a, b) = (object(&scene, "a").await?, object(&scene, "b").await?);
+    let new = NewKey { name: "bot".into(), scopes: Scopes::all(), expires_at: None };
+    let (row, _) = a.issue_key(&scene.caller, new).await?;
+    let caller = Caller { identity: auth::identity(a.namespace(), &row), request_id: "test".into() };
+    let refused =
+        a.relate_object(&caller, b.namespace(), follower("Ping.*", None)).await.expect_err("it is b's to say");
+    assert_eq!(refused.kind, FaultKind::Forbidden);
+    for (event, filter, code) in [
+        ("Ping", None, "EVENT_INVALID"),
+        ("Ping.*", Some("data.n >"), "FILTER_INVALID"),
+        ("Ping.*", Some("data.n == input.n"), "FILTER_INVALID"),
+    ] {
+        let refused = a.relate_object(&scene.caller, b.namespace(), follower(event, filter)).await;
+        assert_eq!(refused.expect_err("it cannot be wanted").code, code);
+    }
+    let odd = RelationWanted { relation: ObjectRelation::Reference, ..follower("Ping.*", None) };
+    assert!(a.relate_object(&scene.caller, b.namespace(), odd).await.is_err());
+    assert_eq!(a.followers(&scene.caller).await?, []);
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use types::Namespace;
 /// Say how another durable object stands to this one
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  org.ai objects relate https://mirror.example follower --event 'Customer.*' --filter 'data.amount > 1000'\n  org.ai objects relate https://mirror.example reference   (it follows no more)\n  org.ai objects relate https://s1.example shard --shard-key country --shard-index 1"
+    after_help = "Example:\n  org.ai objects relate https://mirror.example follower --event 'Customer.*' --filter 'data.amount > 1000'\n  org.ai objects relate https://mirror.example reference   (it follows no more; of a parent or child: say that relation again)\n  org.ai objects relate https://s1.example shard --shard-key country --shard-index 1"
 )]
 pub(crate) struct Command {
     /// The other object
