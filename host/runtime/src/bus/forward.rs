@@ -142,10 +142,11 @@ impl Object {
                 let cause = Cause::of(store, &event).map_err(fault)?;
                 // How a delivery ends is told by itself; and nothing goes back to where it came from.
                 let is_own = cause.origin.as_ref().is_some_and(|origin| origin.namespace == *follower);
-                if !is_own && !(cause.is_of_delivery && tells_of_a_run(&event)) {
-                    let thing = self.version_of(store, &own, &event)?;
-                    events.push((event, cause, thing));
+                if is_own || cause.is_of_delivery && tells_of_a_run(&event) {
+                    continue;
                 }
+                let thing = self.version_of(store, &own, &event)?;
+                events.push((event, cause, thing));
             }
             Ok(Found { events, through, is_last: page.next.is_none() })
         })

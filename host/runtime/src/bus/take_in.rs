@@ -46,7 +46,7 @@ impl Object {
                     continue;
                 }
                 let sequence = turn.next_sequence();
-                let event = EventRow { sequence, created_at: event.created_at, ..event };
+                let event = EventRow { sequence, ..event };
                 wake_waiting(turn, &event).map_err(|e| fault_of(&e))?;
                 turn.write(Row::Event(event)).map_err(|e| fault_of(&e))?;
                 let origin = EventOrigin { sequence, ..origin };
