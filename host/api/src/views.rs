@@ -311,6 +311,19 @@ pub(crate) struct EventView {
     /// Whether it was handed to a lake of events.
     streamed: bool,
     created_at: String,
+    /// Of one that was taken in from an object that this one follows: where it happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<EventOriginView>,
+}
+
+/// Where an event happened first (spec BUS-3).
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventOrigin)]
+pub(crate) struct EventOriginView {
+    /// The object's URL.
+    ns: String,
+    /// The event's number there.
+    sequence: u64,
 }
 
 impl EventView {
@@ -326,6 +339,7 @@ impl EventView {
             action_id: row.action.to_string(),
             streamed: false,
             created_at: row.created_at.to_string(),
+            origin: shown.origin.map(|o| EventOriginView { ns: o.namespace.to_string(), sequence: o.number }),
         }
     }
 }
@@ -401,10 +415,47 @@ pub(crate) struct ObjectView {
     shard_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     shard_index: Option<u32>,
+    /// Of a follower: what it is told, and how far it has that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    following: Option<FollowingView>,
     created_at: String,
 }
 
+/// What a follower is told (spec BUS-3).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Following)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FollowingView {
+    /// `Customer.*`
+    event: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<String>,
+    /// The last event of this object that it has, or did not want, as far as is written down.
+    through: u64,
+    /// How often in a row it could not be told.
+    failed: u32,
+    /// When it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<String>,
+    /// Why it could not be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    error: Option<types::Fault>,
+}
+
 impl ObjectView {
+    pub(crate) fn following(self, follower: Option<runtime::Follower>) -> Self {
+        let following = follower.map(|runtime::Follower { namespace: _, state }| FollowingView {
+            event: state.event,
+            filter: state.filter,
+            through: state.through,
+            failed: state.failed,
+            retry_at: state.retry_at.map(|at| at.to_string()),
+            error: state.error,
+        });
+        Self { following, ..self }
+    }
+
     pub(crate) fn of(row: ObjectRow) -> Self {
         Self {
             ns: row.namespace.to_string(),
@@ -414,6 +465,7 @@ impl ObjectView {
             region: row.place.region,
             shard_key: row.place.shard_key,
             shard_index: row.place.shard_index,
+            following: None,
             created_at: row.created_at.to_string(),
         }
     }

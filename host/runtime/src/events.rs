@@ -6,8 +6,9 @@
 use crate::Caller;
 use crate::object::{Object, fault_of};
 use crate::things::line_of;
+use std::collections::HashMap;
 use store::{EventFilter, Line, Page, Reader, Store};
-use types::{EventRow, Fault, Json, ThingKey, ThingRow};
+use types::{EventOrigin, EventRow, Fault, Json, ThingKey, ThingRow};
 
 /// A thing larger than this is not told with its event.
 pub(crate) const THING_BYTES_MAX: usize = 64 << 10;
@@ -21,6 +22,9 @@ pub struct EventShown {
     pub thing: Option<Json>,
     /// The thing is too large to be told.
     pub truncated: bool,
+    /// Where it happened, if it was taken in from another object. Its thing stands in its data then, unless the reader may
+    /// not read the noun.
+    pub origin: Option<EventOrigin>,
 }
 
 /// A part of the events.
@@ -53,22 +57,30 @@ impl Object {
     pub async fn events_written(&self, caller: &Caller, filter: &EventFilter) -> Result<EventsShown, Fault> {
         caller.may("events", "read")?;
         let filter = self.local(filter).await?;
-        let (found, next, through) = self
+        let (found, origins, next, through) = self
             .look(|store| {
                 let page = store.events(&filter).map_err(|e| fault_of(&e))?;
+                let ends = page.items.first().zip(page.items.last()).map(|(a, z)| (a.sequence, z.sequence));
+                let origins = ends.map_or(Ok(Vec::new()), |(first, last)| store.event_origins(first, last));
+                let origins = origins.map_err(|e| fault_of(&e))?;
                 let through = page.next.unwrap_or(store.next_sequence() - 1);
                 let found = page.items.into_iter().map(|row| Ok((self.version_of(store, caller, &row)?, row)));
-                Ok((found.collect::<Result<Vec<_>, Fault>>()?, page.next, through))
+                Ok((found.collect::<Result<Vec<_>, Fault>>()?, origins, page.next, through))
             })
             .await?;
+        let mut origins: HashMap<u64, EventOrigin> = origins.into_iter().map(|o| (o.sequence, o)).collect();
         let mut items = Vec::with_capacity(found.len());
-        for (version, row) in found {
+        for (version, mut row) in found {
+            let origin = origins.remove(&row.sequence);
+            if origin.is_some() && caller.may(crate::bus::noun_of(&row.source), "read").is_err() {
+                row.data = without_thing(&row.data);
+            }
             let thing = match version {
                 Some(version) => Some(self.shown(version).await?.to_json(self.namespace())),
                 None => None,
             };
             let truncated = thing.as_ref().is_some_and(|thing| thing.as_str().len() > THING_BYTES_MAX);
-            items.push(EventShown { row, thing: thing.filter(|_| !truncated), truncated });
+            items.push(EventShown { row, thing: thing.filter(|_| !truncated), truncated, origin });
         }
         Ok(EventsShown { items, next, through })
     }
@@ -108,6 +120,10 @@ impl Object {
         }
         let row = store.version(version).map_err(|e| fault_of(&e))?.filter(|row| row.key == key);
         let Some(mut row) = row else { return Ok(None) };
+        // The number is one of another object, where it names another thing.
+        if store.event_origin(event.sequence).map_err(|e| fault_of(&e))?.is_some() {
+            return Ok(None);
+        }
         let secret = self.secret_fields(store, &row)?;
         if !secret.is_empty() {
             row.data = Json::from_value(&model::flat::without_secrets(&row.data.to_value(), &secret));
@@ -130,4 +146,12 @@ impl Object {
         }
         Ok(secret)
     }
+}
+
+fn without_thing(data: &Json) -> Json {
+    let mut value = data.to_value();
+    if let Some(members) = value.as_object_mut() {
+        members.remove("thing");
+    }
+    Json::from_value(&value)
 }

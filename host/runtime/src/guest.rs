@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 use types::exec::{BoxFuture, Gate, Host, Steps};
-use types::{ActionRef, Call, CallOptions, Fault, FaultKind, Json, LogRow, LogStream, Namespace, Reply, Timestamp};
+use types::{ActionRef, Call, CallOptions, Fault, FaultKind, Json, LogRow, LogStream, Reply, Timestamp};
 
 /// Things, events and sends one turn may gather.
 const TURN_WRITES_MAX: usize = 1_000;
@@ -115,14 +115,14 @@ impl GuestHost {
                 "a send can be put off by an hour at most; use do for more, once it is served",
             ));
         }
-        self.only_here(&options)?;
         let action: ActionRef = parse_action(action)?;
         self.deeper()?;
-        let ready = self.object.ready(&self.running.caller, &action, data).await?;
+        let target = self.target(&options).await?;
+        let ready = target.ready(&self.running.caller, &action, data).await?;
         let mut turn = lock(&self.running.turn);
         room_in(&turn)?;
         let chain = Chain { parent: Some(self.running.id), depth: self.running.chain.depth + 1 };
-        let sending = self.object.sending(&self.running.caller, ready, InvokeOptions::default(), chain, delay);
+        let sending = target.sending(&self.running.caller, ready, InvokeOptions::default(), chain, delay);
         let id = sending.id();
         turn.sends.push(sending);
         Ok(Reply::Text(id.to_string()))
@@ -157,19 +157,11 @@ impl GuestHost {
         Ok(Reply::Done)
     }
 
-    /// Which object a call means. Another one than this needs a right there, which only its own keys give.
-    async fn target(&self, options: &CallOptions) -> Result<Object, Fault> {
-        self.only_here(options)?;
-        Ok(self.object.clone())
-    }
-
     pub(crate) fn only_here(&self, options: &CallOptions) -> Result<(), Fault> {
-        let Some(target) = &options.target else { return Ok(()) };
-        let target = Namespace::parse(target).map_err(|e| Fault::invalid("TARGET_INVALID", e.to_string()))?;
-        if target == *self.object.namespace() {
-            return Ok(());
+        match self.elsewhere(options)? {
+            None => Ok(()),
+            Some(_) => Err(Fault::unavailable("starting work in another object (options.target of `start`); `do` is")),
         }
-        Err(Fault::unavailable("calling another object (options.target)"))
     }
 
     pub(crate) fn deeper(&self) -> Result<(), Fault> {

@@ -126,7 +126,7 @@ impl Object {
         let ready = self.ready(caller, action, input).await?;
         let sending = self.sending(caller, ready, options, Chain::default(), Duration::ZERO);
         let id = sending.id();
-        self.start(sending).await;
+        Self::start(sending).await;
         Ok(id)
     }
 
@@ -140,13 +140,14 @@ impl Object {
         delay: Duration,
     ) -> Sending {
         let options = InvokeOptions { durability: Durability::Send, ..options };
-        Sending { running: self.running(caller, &ready, &options, chain), ready, options, delay }
+        let running = self.running(caller, &ready, &options, chain);
+        Sending { object: self.clone(), running, ready, options, delay }
     }
 
-    async fn start(&self, sending: Sending) {
-        let Sending { running, ready, options, delay } = sending;
-        self.note(Note { action: Some(running.row_as(ActionStatus::Pending, None, None)), ..Note::default() }).await;
-        tokio::spawn(self.clone().run_later(running, ready, options, delay));
+    async fn start(sending: Sending) {
+        let Sending { object, running, ready, options, delay } = sending;
+        object.note(Note { action: Some(running.row_as(ActionStatus::Pending, None, None)), ..Note::default() }).await;
+        tokio::spawn(object.run_later(running, ready, options, delay));
     }
 
     /// Boxed, because a run may send, which runs: the type of the future would contain itself.
@@ -347,7 +348,7 @@ impl Object {
     pub(crate) async fn release(&self, running: &Running, sends: Vec<Sending>) {
         for sending in sends {
             tracing::debug!(parent = %running.id, id = %sending.id(), "sending");
-            self.start(sending).await;
+            Self::start(sending).await;
         }
     }
 

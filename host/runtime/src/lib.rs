@@ -34,8 +34,8 @@ mod objects;
 pub use class::Class;
 mod things;
 pub use store::{
-    ActionFilter, Comparison, EventFilter, FailedDelivery, FailedFilter, Field, LogEntry, LogFilter, Page, ThingFilter,
-    ThingSort,
+    ActionFilter, Comparison, EventFilter, FailedDelivery, FailedFilter, Field, Follower, LogEntry, LogFilter, Page,
+    ThingFilter, ThingSort,
 };
 pub use things::{
     BranchShown, BranchWanted, Change, Direction, EdgeShown, Expect, Idempotency, Listed, MergeWanted, Merged,

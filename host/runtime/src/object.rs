@@ -93,6 +93,8 @@ pub(crate) struct Parts {
     /// Operations that a stop of the host interrupted, and that go on.
     pub(crate) interrupted: Vec<ActionRow>,
     pub(crate) left_open: Option<LeftOpen>,
+    /// Whether other objects follow it.
+    pub(crate) bus: Bus,
     /// The last record that the log has.
     pub(crate) confirmed: u64,
 }
@@ -102,7 +104,7 @@ pub(crate) struct LeftOpen {
     /// Some were ready or ran.
     pub(crate) is_ready: bool,
     pub(crate) next_due: Option<Timestamp>,
-    /// Events were perhaps not handed to subscriptions.
+    /// Events were perhaps not handed to subscriptions, or to followers.
     pub(crate) has_events: bool,
 }
 
@@ -119,7 +121,7 @@ impl Inner {
             node_room: node.room.clone(),
             functions: parts.functions,
             declared: parts.declared,
-            bus: Bus::default(),
+            bus: parts.bus,
             nouns: Nouns::new(parts.has_nouns),
             gate: Gate::default(),
             verbs: Verbs::new(parts.has_verbs),
@@ -322,6 +324,9 @@ impl Inner {
                 Row::Schedule { state: Some(state), name: _ } => {
                     first = first.into_iter().chain(state.next_run_at).min();
                 }
+                Row::Follower { state: Some(state), namespace: _ } => {
+                    first = first.into_iter().chain(state.retry_at).min();
+                }
                 Row::Origin { .. }
                 | Row::Thing(_)
                 | Row::Action(_)
@@ -346,6 +351,9 @@ impl Inner {
                 | Row::FailedDelivery(_)
                 | Row::DeliverySettled { .. }
                 | Row::InvocationMoved { .. }
+                | Row::Follower { state: None, .. }
+                | Row::TakenIn { .. }
+                | Row::EventOrigin(_)
                 | Row::WorkflowRun(_) => {}
             }
         }

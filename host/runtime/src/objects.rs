@@ -1,5 +1,6 @@
 //! Objects come and go: opening a file, bringing it up to date with the log, writing it out.
 
+use crate::bus::Bus;
 use crate::declared::{Declared, Kind, Stored, listener_of};
 use crate::functions::{Functions, NOUN};
 use crate::node::{Node, NodeInner};
@@ -79,7 +80,7 @@ pub(crate) fn open_file(
     // An object's first record is waited for by nobody: what is appended after it is not durable before it.
     let confirmed = if first.is_some() { 0 } else { store.applied_seq() };
     store.confirm(confirmed);
-    let Found { functions, declared, has_nouns, has_verbs, settings, interrupted, left_open } = found;
+    let Found { functions, declared, has_nouns, has_verbs, settings, interrupted, left_open, bus } = found;
     let functions = Functions::of(&functions)?;
     let declared = Declared::of(&declared);
     let object = Arc::new(Inner::new(
@@ -94,6 +95,7 @@ pub(crate) fn open_file(
             settings,
             interrupted,
             left_open,
+            bus,
             confirmed,
         },
         node,
@@ -123,6 +125,7 @@ struct Found {
     settings: Settings,
     interrupted: Vec<ActionRow>,
     left_open: Option<LeftOpen>,
+    bus: Bus,
 }
 
 fn look_at(store: &Store) -> Result<Found, store::Error> {
@@ -147,10 +150,15 @@ fn look_at(store: &Store) -> Result<Found, store::Error> {
         Some(begin) => begin.max(store.delivered()?) < store.next_sequence() - 1,
         None => false,
     };
-    let left = LeftOpen { is_ready: store.has_ready_invocations()?, next_due: store.next_due()?, has_events };
+    let has_events = has_events || store.has_unforwarded()?;
+    let left = LeftOpen { is_ready: store.has_ready_invocations()?, next_due: next_time(store)?, has_events };
+    let bus = Bus::default();
+    if !store.followers()?.is_empty() {
+        bus.has_followers();
+    }
     let left_open = Some(left).filter(|left| left.is_ready || left.next_due.is_some() || left.has_events);
     let functions = all_of(store, NOUN)?;
-    Ok(Found { functions, declared, has_nouns, has_verbs, settings, interrupted: Vec::new(), left_open })
+    Ok(Found { functions, declared, has_nouns, has_verbs, settings, interrupted: Vec::new(), left_open, bus })
 }
 
 /// The newest version of each thing of a noun that is not deleted.
@@ -265,9 +273,17 @@ fn checkpoint(node: &NodeInner, object: &Inner) -> Result<(), store::Error> {
     Ok(())
 }
 
-/// When an object has something to do: now, if something is ready or ran.
+/// When an object has something to do: now, if something is ready or ran, or a follower lacks events.
 pub(crate) fn next_wake(store: &Reader) -> Result<Option<Timestamp>, store::Error> {
-    if store.has_ready_invocations()? { Ok(Some(Timestamp::from_millis(0))) } else { store.next_due() }
+    if store.has_ready_invocations()? || store.has_unforwarded()? {
+        return Ok(Some(Timestamp::from_millis(0)));
+    }
+    next_time(store)
+}
+
+/// The next time of an object: of an invocation, a schedule, a follower that could not be told.
+fn next_time(store: &Reader) -> Result<Option<Timestamp>, store::Error> {
+    Ok(store.next_due()?.into_iter().chain(store.next_forward()?).min())
 }
 
 /// At shutdown. Blocks.

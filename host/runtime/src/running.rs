@@ -4,6 +4,7 @@ use crate::Caller;
 use crate::commit::{NewEvent, Note, lock};
 use crate::durable::{Accepting, DurableRun};
 use crate::invoke::{InvokeOptions, Ready};
+use crate::object::Object;
 use crate::turn::OpenTurn;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -90,6 +91,8 @@ impl TurnWrites {
 
 /// A call to be made once the turn has committed.
 pub(crate) struct Sending {
+    /// Where it runs.
+    pub(crate) object: Object,
     /// Has its id already, which is what the guest was told.
     pub(crate) running: Arc<Running>,
     pub(crate) ready: Ready,

@@ -2,6 +2,7 @@
 
 mod bus {
     mod crash;
+    mod follow;
     mod order;
     mod retries;
     mod scene;

@@ -3,6 +3,7 @@
 mod durable {
     mod basics;
     mod crash;
+    mod elsewhere;
     mod scene;
     mod upgrade;
     mod waits;

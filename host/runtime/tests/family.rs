@@ -39,7 +39,7 @@ async fn rows(object: &Object) -> anyhow::Result<Vec<String>> {
 }
 
 async fn relate(object: &Object, other: &str, relation: ObjectRelation) -> Result<bool, Fault> {
-    let wanted = RelationWanted { relation, shard_key: None, shard_index: None };
+    let wanted = RelationWanted::of(relation);
     object.relate_object(&caller(), &ns(other), wanted).await.map(|(_, created)| created)
 }
 
@@ -144,7 +144,7 @@ async fn an_object_has_one_parent_and_is_not_above_itself() -> anyhow::Result<()
         "OBJECT_IS_ROOT"
     );
     assert_eq!(relate(&a, "https://no.test", ObjectRelation::Parent).await.expect_err("none").code, "OBJECT_NOT_FOUND");
-    let taken = relate(&a, "https://b.test", ObjectRelation::Follower).await.expect_err("its child");
+    let taken = relate(&a, "https://b.test", ObjectRelation::Reference).await.expect_err("its child");
     assert_eq!(taken.code, "RELATION_TAKEN");
     assert!(relate(&a, "https://c.test", ObjectRelation::Follower).await?);
     assert!(!relate(&a, "https://c.test", ObjectRelation::Shard).await?, "it is something else now");
@@ -173,7 +173,7 @@ async fn a_key_gives_no_object_a_parent_that_it_is_not_above() -> anyhow::Result
     let identity = test.node.authenticate(&a, Some(&credential)).await?;
     let with_key = Caller { identity, request_id: "r".into() };
     for (relation, other) in [(ObjectRelation::Parent, "https://b.test"), (ObjectRelation::Child, "https://b.test")] {
-        let wanted = RelationWanted { relation, shard_key: None, shard_index: None };
+        let wanted = RelationWanted::of(relation);
         let refused = a.relate_object(&with_key, &ns(other), wanted).await.expect_err("b did not agree");
         assert_eq!(refused.code, "FORBIDDEN");
     }

@@ -10,6 +10,8 @@ mod deliveries;
 pub use deliveries::{FailedDelivery, FailedFilter};
 mod events;
 pub use events::EventFilter;
+mod followers;
+pub use followers::Follower;
 mod invocations;
 pub use invocations::{Invocation, InvocationFilter, InvocationStatus};
 mod logs;

@@ -2,6 +2,7 @@
 
 mod archive;
 mod deliveries;
+mod followers;
 mod invocations;
 mod schedules;
 mod things;
@@ -92,6 +93,9 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
         Row::DeliverySettled { subscription, sequence } => deliveries::settle(connection, subscription, *sequence),
         Row::InvocationMoved { id, version } => invocations::move_to(connection, *id, *version),
         Row::WorkflowRun(run) => workflows::put(connection, run),
+        Row::Follower { namespace, state } => followers::put(connection, namespace, state.as_deref()),
+        Row::TakenIn { source, through } => followers::put_taken_in(connection, *source, *through),
+        Row::EventOrigin(origin) => followers::put_origin(connection, origin),
     }
 }
 

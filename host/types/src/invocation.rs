@@ -1,7 +1,7 @@
 //! A run that is recorded before it begins and goes on whatever dies: what is written down of it.
 
 use crate::exec::Entry;
-use crate::{FunctionName, Id, Identity, Json, Reply, Retry, Timestamp};
+use crate::{FunctionName, Id, Identity, Json, Namespace, Reply, Retry, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// One accepted invocation. Written once; where it stands is an [`InvocationState`] and the row of its action.
@@ -57,6 +57,8 @@ pub enum Trigger {
     Timer { name: String },
     /// A run of a workflow.
     Workflow { name: String },
+    /// A function that runs in another object, by its step `ordinal`. The invocation's parent is an action there.
+    Object { namespace: Namespace, ordinal: u32 },
 }
 
 /// Where an invocation stands.

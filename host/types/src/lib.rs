@@ -40,8 +40,9 @@ mod workflow;
 pub use workflow::{Asked, BranchOf, WorkflowRunRow};
 mod record;
 pub use record::{
-    ActionRow, ActionStatus, ArchivedRow, Born, BranchRow, Durability, EventRow, FailedDeliveryRow, FailedStanding,
-    KeyRow, LogRow, LogStream, MergeRow, ObjectRelation, ObjectRow, Place, Record, Row, ThingRow, UniqueRow,
+    ActionRow, ActionStatus, ArchivedRow, Born, BranchRow, Durability, EventOrigin, EventRow, FailedDeliveryRow,
+    FailedStanding, FollowerState, KeyRow, LogRow, LogStream, MergeRow, ObjectRelation, ObjectRow, Place, Record, Row,
+    ThingRow, UniqueRow,
 };
 mod faults;
 pub use faults::Faults;

@@ -105,6 +105,51 @@ pub enum Row {
         invocation: Box<InvocationRow>,
         output: Option<Json>,
     },
+    /// Another object follows the events of this one: what it wants, and how far it has them. `None` ends that.
+    Follower {
+        namespace: Namespace,
+        state: Option<Box<FollowerState>>,
+    },
+    /// Events of the object `source` were taken in, through this one of its numbers.
+    TakenIn {
+        source: ObjectId,
+        through: u64,
+    },
+    /// An event of this object happened in another one first. Beside the event's own row.
+    EventOrigin(Box<EventOrigin>),
+}
+
+/// Where an object that follows this one stands (spec BUS-3).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FollowerState {
+    /// The events that it wants: `Customer.*`.
+    pub event: String,
+    /// A condition on them.
+    pub filter: Option<String>,
+    /// The last event of this object that it has, or that was not for it.
+    pub through: u64,
+    /// How often in a row it could not be told.
+    pub failed: u32,
+    /// It is not told before then.
+    pub retry_at: Option<Timestamp>,
+    /// Why it could not be told the last time.
+    pub error: Option<Fault>,
+}
+
+/// Where an event that was taken in happened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EventOrigin {
+    /// Of the event here.
+    pub sequence: u64,
+    /// Of the event, there and here: no event is taken in twice.
+    pub id: Id,
+    pub namespace: Namespace,
+    /// Its number there.
+    pub number: u64,
+    /// How many handlers have led to it.
+    pub depth: u32,
+    /// The `$id` of who caused it.
+    pub actor: Option<String>,
 }
 
 /// A delivery of an event to a subscription, whose last attempt failed (spec ON-5). There is one of each subscription and

@@ -19,7 +19,12 @@ use utoipa::ToSchema;
 )]
 pub(crate) async fn list(Who { scope, caller }: Who) -> Result<Response, Problem> {
     let objects = scope.object.objects(&caller).await?;
-    Ok(json(&Page::whole(objects, ObjectView::of)))
+    let mut followers = scope.object.followers(&caller).await?;
+    let view = |row: types::ObjectRow| {
+        let follows = followers.iter().position(|f| f.namespace == row.namespace).map(|n| followers.swap_remove(n));
+        ObjectView::of(row).following(follows)
+    };
+    Ok(json(&Page::whole(objects, view)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -60,7 +65,9 @@ pub(crate) async fn create(Who { scope, caller }: Who, sent: Sent) -> Result<Res
 )]
 pub(crate) async fn show(Who { scope, caller }: Who, ns: Segment, uri: Uri) -> Result<Response, Problem> {
     Fields::read(&uri, &[])?;
-    Ok(json(&ObjectView::of(scope.object.object_named(&caller, &named(&ns)?).await?)))
+    let row = scope.object.object_named(&caller, &named(&ns)?).await?;
+    let follows = scope.object.followers(&caller).await?.into_iter().find(|f| f.namespace == row.namespace);
+    Ok(json(&ObjectView::of(row).following(follows)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -72,6 +79,12 @@ pub(crate) struct RelationRequest {
     /// What of a shard's things is hashed.
     shard_key: Option<String>,
     shard_index: Option<u32>,
+    /// What a follower is told of: `Customer.*`, `*.created`; everything unless given.
+    #[schema(example = "Customer.*")]
+    event: Option<String>,
+    /// A condition on those events.
+    #[schema(example = "data.amount > 1000")]
+    filter: Option<String>,
 }
 
 #[utoipa::path(
@@ -80,20 +93,20 @@ pub(crate) struct RelationRequest {
     responses(
         (status = 200, description = "It was known, and is this now", body = ObjectView),
         (status = 201, description = "It was not known", body = ObjectView),
-        (status = 403, description = "The key is not of an object above all that change", body = ErrorBody),
+        (status = 403, description = "The key is not of an object above all that change, or of the follower or an object above it", body = ErrorBody),
         (status = 404, description = "There is no such object on this server", body = ErrorBody),
         (status = 409, description = "A cycle, or it is this object's parent or child", body = ErrorBody),
-        (status = 422, description = "No relation", body = ErrorBody),
+        (status = 422, description = "No relation, or no event or filter for a follower", body = ErrorBody),
     )
 )]
 pub(crate) async fn relate(Who { scope, caller }: Who, ns: Segment, sent: Sent) -> Result<Response, Problem> {
     let namespace = Namespace::parse(&ns.0).map_err(|e| Problem::validation(e.to_string()))?;
-    let wanted: RelationRequest = sent.document().await?;
-    let RelationRequest { relation, shard_key, shard_index } = wanted;
-    let wanted = RelationWanted { relation, shard_key, shard_index };
+    let RelationRequest { relation, shard_key, shard_index, event, filter } = sent.document().await?;
+    let wanted = RelationWanted { relation, shard_key, shard_index, event, filter };
     let (row, created) = scope.object.relate_object(&caller, &namespace, wanted).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    json_at(status, None, &ObjectView::of(row))
+    let follows = scope.object.followers(&caller).await?.into_iter().find(|f| f.namespace == row.namespace);
+    json_at(status, None, &ObjectView::of(row).following(follows))
 }
 
 /// Nothing is known under what is no namespace.

@@ -191,6 +191,8 @@ async fn an_object_tells_what_it_is_and_what_it_knows() {
         (other, json!({"relation": "reference"}), 200, ""),
         (other, json!({"relation": "follower"}), 404, "OBJECT_NOT_FOUND"),
         (other, json!({"relation": "cousin"}), 422, "VALIDATION_FAILED"),
+        (other, json!({"relation": "reference", "event": "A.*"}), 422, "VALIDATION_FAILED"),
+        (acme, json!({"relation": "follower", "event": "Customer"}), 422, "EVENT_INVALID"),
         (other, json!({"relation": "reference", "shardIndex": 1}), 422, "VALIDATION_FAILED"),
         (acme, json!({"relation": "parent"}), 409, "OBJECT_CYCLE"),
         (acme, json!({"relation": "reference"}), 409, "RELATION_TAKEN"),
@@ -203,6 +205,13 @@ async fn an_object_tells_what_it_is_and_what_it_knows() {
             assert_eq!(answer.code(), code, "{uri} {body}");
         }
     }
+    let wish = json!({"relation": "follower", "event": "Customer.*", "filter": "data.n > 1"});
+    assert_eq!(at("PUT", acme, wish).await.status, 200, "it is known, as a child");
+    let shown = at("GET", acme, Value::Null).await.json();
+    assert_eq!((&shown["relation"], &shown["following"]["event"]), (&json!("child"), &json!("Customer.*")));
+    assert_eq!((&shown["following"]["filter"], &shown["following"]["failed"]), (&json!("data.n > 1"), &json!(0)));
+    assert_eq!(at("GET", "/api/objects", Value::Null).await.json()["data"][0], shown);
+    assert_eq!(at("PUT", acme, json!({"relation": "child"})).await.json()["following"], Value::Null);
     let odd = at("POST", "/api/objects", json!({"ns": "https://crm.test/x", "class": "Tenant"})).await;
     assert_eq!((odd.status.as_u16(), odd.code().as_str()), (422, "CLASS_INVALID"));
 }

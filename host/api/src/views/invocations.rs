@@ -43,10 +43,10 @@ pub(crate) struct InvocationLineView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = InvocationTrigger)]
 pub(crate) struct TriggerView {
-    /// `call`, `step`, `event`, `schedule`, `timer`, `workflow`.
+    /// `call`, `step`, `event`, `schedule`, `timer`, `workflow`, or `object`: a step of a run in another one.
     #[serde(rename = "type")]
     kind: &'static str,
-    /// Of the subscription, the schedule, the timer or the workflow.
+    /// Of the subscription, the schedule, the timer or the workflow; the URL of the other object.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     /// Of the event.
@@ -74,6 +74,9 @@ impl TriggerView {
             }
             Trigger::Timer { name } => Self { name: Some(name.clone()), ..plain("timer") },
             Trigger::Workflow { name } => Self { name: Some(name.clone()), ..plain("workflow") },
+            Trigger::Object { namespace, ordinal } => {
+                Self { name: Some(namespace.to_string()), step: Some(*ordinal), ..plain("object") }
+            }
         }
     }
 }

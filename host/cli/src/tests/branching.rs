@@ -312,6 +312,10 @@ async fn an_object_is_shown_related_and_destroyed_only_when_confirmed() {
     let done = user.run(&["objects", "relate", "https://b.example", "follower"]).await;
     assert_eq!(done.stdout, "https://b.example is a follower of this object\n");
     assert_eq!(server.last().text(), "{\"relation\":\"follower\"}");
+    let wish =
+        ["objects", "relate", "https://b.example", "follower", "--event", "Customer.*", "--filter", "data.n > 1"];
+    assert_eq!(user.run(&wish).await.code, 0);
+    assert_eq!(server.last().text(), r#"{"relation":"follower","event":"Customer.*","filter":"data.n > 1"}"#);
 
     server.raw(&format!("DELETE {one}?confirm=https%3A%2F%2Fb.example"), 204, &[], "");
     let asked = server.asked().len();

@@ -47,7 +47,8 @@ fn delivery_of(row: &InvocationRow) -> Option<(&str, u64, u32)> {
         | Trigger::Step { .. }
         | Trigger::Schedule { .. }
         | Trigger::Timer { .. }
-        | Trigger::Workflow { .. } => None,
+        | Trigger::Workflow { .. }
+        | Trigger::Object { .. } => None,
     }
 }
 

@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering;
 use store::{EventFilter, Reader};
 use types::exec::HandlerKind;
 use types::{
-    EventRow, FailedDeliveryRow, FailedStanding, Fault, FaultKind, Id, InvocationRow, Json, Retry, Row, ThingRow,
-    Trigger,
+    EventOrigin, EventRow, FailedDeliveryRow, FailedStanding, Fault, FaultKind, Id, InvocationRow, Json, Retry, Row,
+    ThingRow, Trigger,
 };
 
 /// Events that are looked at in one go.
@@ -52,17 +52,24 @@ struct Wanted {
 
 /// Who and what led to an event.
 #[derive(Default)]
-struct Cause {
-    actor: Option<String>,
+pub(super) struct Cause {
+    pub(super) actor: Option<String>,
     /// Deliveries that led to it.
-    depth: u32,
+    pub(super) depth: u32,
     /// It is told of a delivery itself.
-    is_of_delivery: bool,
+    pub(super) is_of_delivery: bool,
+    /// Where it happened, if not here.
+    pub(super) origin: Option<EventOrigin>,
 }
 
 impl Cause {
-    fn of(reader: &Reader, event: &EventRow) -> Result<Self, store::Error> {
-        let Some(action) = reader.action(event.action)? else { return Ok(Self::default()) };
+    pub(super) fn of(reader: &Reader, event: &EventRow) -> Result<Self, store::Error> {
+        let Some(action) = reader.action(event.action)? else {
+            // What happened elsewhere has its action there.
+            let origin = reader.event_origin(event.sequence)?;
+            let (actor, depth) = origin.as_ref().map_or((None, 0), |o| (o.actor.clone(), o.depth));
+            return Ok(Self { actor, depth, is_of_delivery: false, origin });
+        };
         let delivery = action.request_id.as_deref().and_then(|id| id.strip_prefix(REQUEST)).map(str::parse::<Id>);
         let Some(Ok(delivery)) = delivery else {
             return Ok(Self { actor: Some(action.actor), ..Self::default() });
@@ -72,7 +79,7 @@ impl Cause {
             Some(run) => depth_of(&run.input.to_value()) + 1,
             None => depth_of(&i.row.input.to_value()) + 1,
         });
-        Ok(Self { actor: Some(action.actor), depth, is_of_delivery: delivery == event.action })
+        Ok(Self { actor: Some(action.actor), depth, is_of_delivery: delivery == event.action, origin: None })
     }
 }
 
@@ -154,7 +161,7 @@ impl Object {
             if bytes > TURN_BYTES_MAX {
                 return Ok((deliveries, wanted.event.sequence - 1));
             }
-            let mut payload = self.payload(wanted).await?;
+            let mut payload = self.payload(&wanted.event, &wanted.cause, wanted.thing.as_ref()).await?;
             let mut order = 0;
             for subscription in subscriptions.iter().filter(|s| s.is_for(&wanted.event)) {
                 payload["subscription"] = subscription.name.as_str().into();
@@ -171,10 +178,14 @@ impl Object {
     }
 
     /// What a handler gets (spec ON-3). Its function is told the attempt when it runs.
-    async fn payload(&self, wanted: &Wanted) -> Result<Value, Fault> {
-        let event = &wanted.event;
+    pub(super) async fn payload(
+        &self,
+        event: &EventRow,
+        cause: &Cause,
+        thing: Option<&ThingRow>,
+    ) -> Result<Value, Fault> {
         let mut data = event.data.to_value();
-        if let (Some(thing), Some(data)) = (&wanted.thing, data.as_object_mut()) {
+        if let (Some(thing), Some(data)) = (thing, data.as_object_mut()) {
             let shown = self.shown(thing.clone()).await?.to_json(self.namespace());
             if shown.as_str().len() <= crate::events::THING_BYTES_MAX {
                 data.insert("thing".to_owned(), shown.to_value());
@@ -182,7 +193,7 @@ impl Object {
                 data.insert("truncated".to_owned(), true.into());
             }
         }
-        Ok(json!({
+        let mut payload = json!({
             "id": event.id.to_string(),
             "verb": event.verb,
             "noun": noun_of(&event.source),
@@ -192,10 +203,14 @@ impl Object {
             "sequence": event.sequence,
             "createdAt": event.created_at.to_string(),
             "ns": self.namespace().as_str(),
-            "actor": wanted.cause.actor,
-            "depth": wanted.cause.depth,
+            "actor": cause.actor,
+            "depth": cause.depth,
             "attempt": 1,
-        }))
+        });
+        if let Some(origin) = &cause.origin {
+            payload["origin"] = json!({ "ns": origin.namespace.as_str(), "sequence": origin.number });
+        }
+        Ok(payload)
     }
 
     async fn delivery(

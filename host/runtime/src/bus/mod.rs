@@ -5,16 +5,21 @@
 //! cursor behind the event. So each event is accepted once for each of its handlers, whatever dies; from there on an
 //! invocation goes on by itself. `failed` keeps what did not succeed, `manage` makes and removes subscriptions.
 //!
+//! Other objects may follow this one's events: `forward` sends, `take_in` is the other end.
+//!
 //! An object without subscriptions pays for none of this: nothing is woken, and no cursor moves.
 
 mod failed;
 pub use failed::{FailedWanted, Replayed};
 pub(crate) use failed::{after_failure, after_success, given_up, with_attempt};
+mod forward;
+pub(crate) use forward::{FOLLOWERS_MAX, Wish};
 mod hand_on;
 mod manage;
 pub use manage::SubscriptionShown;
 mod subscription;
 pub(crate) use subscription::{Subscription, listens};
+mod take_in;
 
 use crate::commit::lock;
 use crate::declared::Declared;
@@ -32,6 +37,10 @@ pub(crate) struct Bus {
     handing: tokio::sync::Mutex<u64>,
     /// Events wait behind the cursor until deliveries before them were tried.
     is_full: AtomicBool,
+    /// Whether other objects follow this one.
+    has_followers: AtomicBool,
+    /// Held by who forwards events.
+    forwarding: tokio::sync::Mutex<forward::Seen>,
     known: Mutex<Option<Known>>,
 }
 
@@ -58,7 +67,7 @@ impl Bus {
         self.is_full.load(Ordering::Relaxed) && self.is_full.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether these records have an event that a subscription may want.
+    /// Whether these records have an event that a subscription or a follower may want.
     pub(crate) fn wants(&self, declared: &Declared, records: &[Arc<Record>]) -> bool {
         let events = records.iter().flat_map(|record| &record.rows).filter_map(|row| match row {
             Row::Event(event) => Some(event),
@@ -67,6 +76,9 @@ impl Bus {
         let mut events = events.peekable();
         if events.peek().is_none() {
             return false;
+        }
+        if self.has_followers.load(Ordering::Acquire) {
+            return true;
         }
         let subscriptions = self.subscriptions(declared);
         !subscriptions.is_empty() && events.any(|event| subscriptions.iter().any(|s| s.is_for(event)))

@@ -139,6 +139,9 @@ fn bytes_of(row: &Row) -> usize {
         | Row::Delivered { .. }
         | Row::DeliverySettled { .. }
         | Row::InvocationMoved { .. }
+        | Row::Follower { .. }
+        | Row::TakenIn { .. }
+        | Row::EventOrigin(_)
         | Row::WorkflowRun(_) => 128,
     }
 }

@@ -52,6 +52,7 @@ impl Object {
             .await?;
         let Some((action, invocation)) = cancelled_row else { return Ok(None) };
         self.inner.durable.ended(id, key_of(&invocation.row), &Err(cancelled()));
+        self.tell_elsewhere(&invocation.row);
         self.let_next_go_on(&invocation.row);
         Ok(Some(action))
     }

@@ -108,7 +108,12 @@ impl GuestHost {
 
 impl Object {
     /// One that was asked for under the same key, for a function that calls: its input must be the same.
-    async fn known_child(&self, function: &types::FunctionName, key: &str, input: &Json) -> Result<Option<Id>, Fault> {
+    pub(super) async fn known_child(
+        &self,
+        function: &types::FunctionName,
+        key: &str,
+        input: &Json,
+    ) -> Result<Option<Id>, Fault> {
         let (function, key) = (function.to_string(), key.to_owned());
         let found = self.peek(move |store| store.invocation_by_key(&function, &key).map_err(|e| fault_of(&e))).await?;
         match found {

@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 use store::Invocation;
 use tokio::sync::{Notify, oneshot};
 use types::{
-    ActionStatus, At, Durability, FailedStanding, Fault, FaultKind, InvocationRow, InvocationState, Json, Limits, Row,
-    Standing, StepRow, Timestamp,
+    ActionStatus, At, Durability, FailedStanding, Fault, FaultKind, Id, InvocationRow, InvocationState, Json, Limits,
+    Row, Standing, StepRow, Timestamp,
 };
 
 /// The engine's own limit of wall time for a run whose time is counted here, where waiting is known.
@@ -39,6 +39,8 @@ pub(crate) struct DurableRun {
     waited_ms: AtomicU64,
     /// Events that were handed to it: no wait finds one twice.
     pub(super) events: Mutex<BTreeSet<u64>>,
+    /// What it waits for in other objects, and is over.
+    told: Mutex<BTreeSet<Id>>,
     stop: Mutex<Option<oneshot::Sender<Stopped>>>,
     /// The run of a workflow that it is, or is a branch of.
     pub(crate) of: Option<RunOf>,
@@ -72,6 +74,7 @@ impl DurableRun {
             clock: AtomicU64::new(row.accepted_at.as_millis()),
             waited_ms: AtomicU64::new(0),
             events: Mutex::default(),
+            told: Mutex::default(),
             stop: Mutex::new(Some(stop)),
             of: RunOf::read(&row),
             row,
@@ -95,6 +98,16 @@ impl DurableRun {
 
     pub(super) fn waited(&self, duration: Duration) {
         self.waited_ms.fetch_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), Ordering::AcqRel);
+    }
+
+    /// An invocation in another object that it asked for is over.
+    pub(super) fn tell_of(&self, child: Id) {
+        lock(&self.told).insert(child);
+    }
+
+    /// Whether that was said since it was asked for the last time.
+    pub(super) fn takes_word_of(&self, child: Id) -> bool {
+        lock(&self.told).remove(&child)
     }
 
     pub(crate) fn is_replaying(&self) -> bool {
@@ -371,6 +384,7 @@ impl Object {
 
     fn tell(&self, row: &InvocationRow, ended: &Ended) {
         self.inner.durable.ended(row.id, key_of(row), ended);
+        self.tell_elsewhere(row);
     }
 
     /// The last commit: what its last turn wrote, its steps, its result and its status are one record.
@@ -491,7 +505,11 @@ impl Object {
         }
         self.inner.durable.there_are_more();
         self.go_on_durably();
-        if let Err(fault) = self.hand_on_events().await {
+        let handed = match self.hand_on_events().await {
+            Ok(()) => self.forward_events().await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = handed {
             tracing::warn!(namespace = %self.inner.namespace, %fault, "events cannot be handed on; it is tried again");
             self.wake_later();
         }

@@ -19,6 +19,7 @@ mod cancel;
 mod child;
 pub(crate) use cancel::give_up;
 mod drive;
+mod elsewhere;
 pub(crate) use drive::DurableRun;
 mod event;
 pub(crate) use event::wake_waiting;

@@ -152,6 +152,9 @@ impl GuestHost {
     async fn perform(&mut self, run: &Arc<DurableRun>, made: &mut Made, call: &Call) -> Result<Reply, Fault> {
         match call {
             Call::Do { action, data, options } => {
+                if let Some(target) = self.elsewhere(options)? {
+                    return self.do_elsewhere(&target, made, call, Some(run)).await;
+                }
                 let child = match made.child {
                     Some(child) => child,
                     None => self.begin_child(made, call, action, data.clone(), options, Some(run)).await?,

@@ -35,6 +35,9 @@ impl GuestHost {
         let mut made = Made { ordinal: 0, started_at, child: None, is_written: false, step_id: None, always: false };
         match &call {
             Call::Do { action, data, options } => {
+                if let Some(target) = self.elsewhere(options)? {
+                    return self.do_elsewhere(&target, &mut made, &call, None).await;
+                }
                 let child = self.begin_child(&mut made, &call, action, data.clone(), options, None).await?;
                 end_turn(&self.object, &self.running).await?;
                 self.join_child(child, None).await

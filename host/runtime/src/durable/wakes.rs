@@ -151,6 +151,11 @@ impl Object {
             self.node.inner.wakes.note(self.inner.id, next);
         }
         self.hand_on_events().await?;
+        self.forward_events().await?;
+        // Whoever can be told has been: what is left lies ahead.
+        if let Some(next) = self.peek(|store| store.next_forward().map_err(|e| fault_of(&e))).await? {
+            self.node.inner.wakes.note(self.inner.id, next);
+        }
         self.go_on_durably();
         Ok(())
     }

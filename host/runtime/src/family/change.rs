@@ -2,6 +2,7 @@
 
 use super::operation::{complete, write_done};
 use crate::Caller;
+use crate::bus::{FOLLOWERS_MAX, Wish};
 use crate::functions::ANCESTORS_MAX;
 use crate::history::ActionDraft;
 use crate::node::{Node, registration};
@@ -10,7 +11,9 @@ use crate::objects::{refuse_destroyed, refuse_taken};
 use crate::registry::{Entry, Known};
 use serde_json::json;
 use store::Turn;
-use types::{ActionRow, Fault, FaultKind, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Row, Timestamp};
+use types::{
+    ActionRow, Fault, FaultKind, FollowerState, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Row, Timestamp,
+};
 
 const SHARD_KEY_BYTES_MAX: usize = 256;
 
@@ -21,6 +24,17 @@ pub struct RelationWanted {
     /// For a shard.
     pub shard_key: Option<String>,
     pub shard_index: Option<u32>,
+    /// For a follower: which events it gets, `Customer.*`; None: `*.*`.
+    pub event: Option<String>,
+    /// For a follower: a condition on them.
+    pub filter: Option<String>,
+}
+
+impl RelationWanted {
+    /// Nothing but the relation.
+    pub fn of(relation: ObjectRelation) -> Self {
+        Self { relation, shard_key: None, shard_index: None, event: None, filter: None }
+    }
 }
 
 impl Object {
@@ -113,10 +127,30 @@ impl Object {
         };
         let known = self.object_named(caller, namespace).await.ok().filter(|row| row.relation == wanted.relation);
         if let Some(row) = known {
+            self.follows_no_more(caller, &row.namespace).await?;
             return Ok((row, false));
         }
         self.adopt(caller, child, parent).await?;
         Ok((self.object_named(caller, namespace).await?, true))
+    }
+
+    /// What is said once more to be the parent or a child is nothing else.
+    async fn follows_no_more(&self, caller: &Caller, namespace: &Namespace) -> Result<(), Fault> {
+        let known = self.look(|store| store.follower(namespace).map_err(|e| fault_of(&e))).await?;
+        if known.is_none() {
+            return Ok(());
+        }
+        let draft = ActionDraft::of(caller, self.node.now(), "unlink", format!("Object/{namespace}"));
+        let namespace = namespace.clone();
+        self.change(512, move |turn| {
+            if follow(turn, &namespace, None)? {
+                let mut action = draft.running(&json!({ "relation": ObjectRelation::Follower.as_str() }));
+                complete(&mut action, draft.at);
+                write_done(turn, action)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// A row of this file alone.
@@ -127,8 +161,16 @@ impl Object {
         wanted: RelationWanted,
     ) -> Result<(ObjectRow, bool), Fault> {
         let registered = self.node.registered(namespace).await?;
-        if registered.is_none() && wanted.relation != ObjectRelation::Reference {
+        let is_there = registered.is_some() || namespace == self.node.default_namespace();
+        if !is_there && wanted.relation != ObjectRelation::Reference {
             return Err(unknown(namespace));
+        }
+        let follows = follows(&wanted)?;
+        // Its handlers will run for what is told to it.
+        if follows.is_some() && !self.node.governs(caller, namespace).await? {
+            return Err(Fault::forbidden(format!(
+                "this key is not of {namespace} or an object above it; sending events there needs one"
+            )));
         }
         let draft = ActionDraft::of(caller, self.node.now(), "link", format!("Object/{namespace}"));
         let row = ObjectRow {
@@ -141,17 +183,35 @@ impl Object {
             deleted: false,
             place: Place { shard_key: wanted.shard_key, shard_index: wanted.shard_index, ..Place::default() },
         };
+        let object = self.inner.clone();
         self.change(1024, move |turn| {
             let before = turn.object_at(&row.namespace).map_err(|e| fault_of(&e))?.filter(|row| !row.deleted);
-            if let Some(before) = &before {
-                if matches!(before.relation, ObjectRelation::Parent | ObjectRelation::Child) {
-                    let relation = before.relation.as_str();
-                    let message = format!("{} is this object's {relation}, and stays it", row.namespace);
-                    return Err(Fault::conflict("RELATION_TAKEN", message));
+            let is_family = |row: &&ObjectRow| matches!(row.relation, ObjectRelation::Parent | ObjectRelation::Child);
+            let family = before.as_ref().filter(is_family).cloned();
+            if let Some(row) = family.as_ref().filter(|_| follows.is_none()) {
+                let relation = row.relation.as_str();
+                let message = format!("{} is this object's {relation}, and stays it", row.namespace);
+                return Err(Fault::conflict("RELATION_TAKEN", message));
+            }
+            if follows.is_some() {
+                object.bus.has_followers();
+            }
+            let moved = follow(turn, &row.namespace, follows)?;
+            if let Some(row) = family {
+                // It follows beside what it is.
+                if moved {
+                    let mut action = draft.running(&json!({ "relation": ObjectRelation::Follower.as_str() }));
+                    complete(&mut action, draft.at);
+                    write_done(turn, action)?;
                 }
-                if before.relation == row.relation && before.place == row.place {
-                    return Ok((before.clone(), false));
-                }
+                return Ok((row, false));
+            }
+            if let Some(before) = &before
+                && !moved
+                && before.relation == row.relation
+                && before.place == row.place
+            {
+                return Ok((before.clone(), false));
             }
             let created_at = before.as_ref().map_or(row.created_at, |before| before.created_at);
             let row = ObjectRow { created_at, ..row };
@@ -270,7 +330,7 @@ impl Node {
     }
 
     /// Whether a caller's key is one of this object or of one above it. Who has no key is the host's own user.
-    async fn governs(&self, caller: &Caller, namespace: &Namespace) -> Result<bool, Fault> {
+    pub(crate) async fn governs(&self, caller: &Caller, namespace: &Namespace) -> Result<bool, Fault> {
         let Some(key) = caller.identity.key else { return Ok(true) };
         let mut at = self.object(namespace).await?;
         for _ in 0..ANCESTORS_MAX {
@@ -305,6 +365,47 @@ fn check_relation(own: &Namespace, other: &Namespace, wanted: &RelationWanted) -
         return Err(Fault::invalid("VALIDATION_FAILED", message));
     }
     Ok(())
+}
+
+/// Which events a follower is to get, and on what condition; None: it is to be none.
+fn follows(wanted: &RelationWanted) -> Result<Option<(String, Option<String>)>, Fault> {
+    if wanted.relation != ObjectRelation::Follower {
+        if wanted.event.is_some() || wanted.filter.is_some() {
+            return Err(Fault::invalid("VALIDATION_FAILED", "event and filter are for the relation follower"));
+        }
+        return Ok(None);
+    }
+    let event = wanted.event.clone().unwrap_or_else(|| "*.*".to_owned());
+    Wish::read(&event, wanted.filter.as_deref())?;
+    Ok(Some((event, wanted.filter.clone())))
+}
+
+/// Writes what another object follows, from the next event on; whether that is new. What was wanted and not sent yet is
+/// judged by the new wish.
+fn follow(
+    turn: &mut Turn<'_>,
+    namespace: &Namespace,
+    follows: Option<(String, Option<String>)>,
+) -> Result<bool, Fault> {
+    let fault = |e: store::Error| fault_of(&e);
+    let before = turn.follower(namespace).map_err(fault)?.map(|follower| follower.state);
+    let state = match (before, follows) {
+        (None, None) => return Ok(false),
+        (Some(before), Some((event, filter))) if before.event == event && before.filter == filter => return Ok(false),
+        (Some(before), Some((event, filter))) => Some(Box::new(FollowerState { event, filter, ..before })),
+        (Some(_), None) => None,
+        (None, Some((event, filter))) => {
+            if turn.followers().map_err(fault)?.len() >= FOLLOWERS_MAX {
+                let message = format!("{FOLLOWERS_MAX} objects follow this one, which is the limit");
+                return Err(Fault::limit("FOLLOWERS_LIMIT", message));
+            }
+            // The event that says so is not for it.
+            let through = turn.next_sequence();
+            Some(Box::new(FollowerState { event, filter, through, failed: 0, retry_at: None, error: None }))
+        }
+    };
+    turn.write(Row::Follower { namespace: namespace.clone(), state }).map_err(fault)?;
+    Ok(true)
 }
 
 /// Goes up from the parent to be: the child must not be met.

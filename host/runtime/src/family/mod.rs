@@ -12,6 +12,7 @@ use crate::Caller;
 use crate::node::Node;
 use crate::object::{Object, fault_of};
 use crate::registry::Known;
+use store::Follower;
 use types::{BranchName, Fault, Namespace, ObjectRelation, ObjectRow, Ref, Timestamp};
 
 mod change;
@@ -112,7 +113,13 @@ impl Object {
         self.as_registered(rows).await
     }
 
-    /// One of them.
+    /// The objects that follow this one's events, each with what it wants and how far it has that.
+    pub async fn followers(&self, caller: &Caller) -> Result<Vec<Follower>, Fault> {
+        caller.may("objects", "read")?;
+        self.look(|store| store.followers().map_err(|e| fault_of(&e))).await
+    }
+
+    /// One of the objects that this one knows.
     pub async fn object_named(&self, caller: &Caller, namespace: &Namespace) -> Result<ObjectRow, Fault> {
         caller.may("objects", "read")?;
         self.finish_interrupted().await?;

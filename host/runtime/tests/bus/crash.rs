@@ -22,7 +22,7 @@ fn seeing(told: &Told) -> ScriptedExecutor {
 }
 
 /// A folder in which the host stopped behind the first `count` records, and its disk lost what the log has not.
-fn stopped_after(dir: &Path, records: &[Arc<Record>]) -> anyhow::Result<tempfile::TempDir> {
+pub fn stopped_after(dir: &Path, records: &[Arc<Record>]) -> anyhow::Result<tempfile::TempDir> {
     let left = tempfile::tempdir()?;
     std::fs::copy(dir.join("node.key"), left.path().join("node.key"))?;
     std::fs::create_dir(left.path().join("blobs"))?;

@@ -14,18 +14,18 @@ use tokio::sync::Notify;
 use types::{ActionRow, ActionStatus, Call, Fault, Json};
 
 /// How many batches the log still takes before it hears nothing any more.
-struct Power {
-    left: AtomicUsize,
-    taken: AtomicUsize,
-    cut: Notify,
+pub struct Power {
+    pub left: AtomicUsize,
+    pub taken: AtomicUsize,
+    pub cut: Notify,
 }
 
 impl Power {
-    fn on() -> Arc<Self> {
+    pub fn on() -> Arc<Self> {
         Arc::new(Self { left: AtomicUsize::new(usize::MAX), taken: AtomicUsize::new(0), cut: Notify::new() })
     }
 
-    fn is_there(&self) -> bool {
+    pub fn is_there(&self) -> bool {
         let had = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         if had.is_err() {
             self.cut.notify_one();
@@ -143,7 +143,7 @@ async fn first_life(dir: &Path, executor: ScriptedExecutor, left: usize) -> anyh
 }
 
 /// What a stop leaves: the log and the components, nothing else.
-fn what_is_left(from: &Path, to: &Path) -> anyhow::Result<()> {
+pub fn what_is_left(from: &Path, to: &Path) -> anyhow::Result<()> {
     for folder in ["log", "blobs"] {
         std::fs::create_dir_all(to.join(folder))?;
         for entry in std::fs::read_dir(from.join(folder))? {
@@ -165,7 +165,7 @@ async fn second_life(dir: &Path, executor: ScriptedExecutor) -> anyhow::Result<O
     Ok(Some(world(&scene, &row).await?))
 }
 
-fn lives<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub fn lives<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(run);
     // Whatever still runs is stopped where it is, as when the power fails.

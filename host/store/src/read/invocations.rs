@@ -282,11 +282,13 @@ impl Reader {
         self.list(&sql, &[&Blob::of(invocation), &from, &limit], read_step)
     }
 
-    /// Whether the last call that is recorded of it awaits another invocation that is not over.
+    /// Whether the last call that is recorded of it awaits another invocation that is not over, as far as is known here:
+    /// one of another object is not.
     pub fn awaits_unfinished(&self, invocation: Id) -> Result<bool, Error> {
         let sql = "SELECT 1 FROM (SELECT child FROM steps WHERE invocation = ?1 AND ordinal =
                      (SELECT max(ordinal) FROM steps WHERE invocation = ?1) AND reply IS NULL) s
-                   JOIN invocations i ON i.id = s.child AND i.standing <> 'done'";
+                   LEFT JOIN invocations i ON i.id = s.child
+                   WHERE s.child IS NOT NULL AND coalesce(i.standing, '') <> 'done'";
         Ok(self.first(sql, &[&Blob::of(invocation)], |_| Ok(()))?.is_some())
     }
 

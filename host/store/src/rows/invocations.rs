@@ -59,6 +59,7 @@ fn columns_of(trigger: &Trigger) -> Columns<'_> {
         Trigger::Schedule { name, at: _ } => ("schedule", Some(name), None, None),
         Trigger::Timer { name } => ("timer", Some(name), None, None),
         Trigger::Workflow { name } => ("workflow", Some(name), None, None),
+        Trigger::Object { namespace, ordinal } => ("object", Some(namespace.as_str()), None, Some(*ordinal)),
     }
 }
 

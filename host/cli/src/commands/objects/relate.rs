@@ -11,7 +11,7 @@ use types::Namespace;
 /// Say how another durable object stands to this one
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  org.ai objects relate https://mirror.example follower\n  org.ai objects relate https://s1.example shard --shard-key country --shard-index 1"
+    after_help = "Example:\n  org.ai objects relate https://mirror.example follower --event 'Customer.*' --filter 'data.amount > 1000'\n  org.ai objects relate https://mirror.example reference   (it follows no more; of a parent or child: say that relation again)\n  org.ai objects relate https://s1.example shard --shard-key country --shard-index 1"
 )]
 pub(crate) struct Command {
     /// The other object
@@ -26,6 +26,12 @@ pub(crate) struct Command {
     /// Of a shard: which part it is
     #[arg(long, value_name = "N")]
     shard_index: Option<u32>,
+    /// Of a follower: which events it is told, like Customer.* or *.created [default: *.*]
+    #[arg(long, value_name = "NOUN.EVENT")]
+    event: Option<String>,
+    /// Of a follower: a condition on those events
+    #[arg(long, value_name = "CONDITION")]
+    filter: Option<String>,
 }
 
 pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
@@ -36,6 +42,12 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
     }
     if let Some(index) = command.shard_index {
         body["shardIndex"] = index.into();
+    }
+    if let Some(event) = command.event {
+        body["event"] = event.into();
+    }
+    if let Some(filter) = command.filter {
+        body["filter"] = filter.into();
     }
     let url = client.url(&["objects", command.namespace.as_str()]);
     let request = client.request(Method::PUT, url)?.json(&body);
