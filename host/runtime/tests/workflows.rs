@@ -656,14 +656,3 @@ async fn an_event_begins_one_run_and_a_circle_of_runs_ends() -> anyhow::Result<(
     }
     anyhow::bail!("the circle does not end")
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_schedule_is_no_trigger_here_and_that_is_said() -> anyhow::Result<()> {
-    let dir = tempfile::tempdir()?;
-    let flow = Flow::new(dir.path()).await?;
-    let nightly = json!({ "name": "nightly", "trigger": { "schedule": { "schedule": "daily at 3am" } },
-                          "run": { "steps": [step("a", "work")] } });
-    let refused = flow.define_as(nightly).await.expect_err("it would never begin");
-    assert!(refused.to_string().contains("schedule.fired"), "{refused}");
-    Ok(())
-}

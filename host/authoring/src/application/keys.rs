@@ -175,6 +175,8 @@ const EVERY: &[Key] = &[
     may("overlap", "overlap", OVERLAP),
     may("max_retries", "maxRetries", COUNT),
     may("emit", "emit", Bool),
+    may("allow_sub_minute", "allowSubMinute", Bool),
+    may("metadata", "metadata", Json),
 ];
 
 pub(super) const FUNCTION: &[Key] = &[
@@ -212,6 +214,7 @@ pub(super) const SCHEDULE_TRIGGER: &[Key] = &[
     may("timezone", "timezone", Text),
     may("catch_up", "catchUp", CATCH_UP),
     may("overlap", "overlap", OVERLAP),
+    may("allow_sub_minute", "allowSubMinute", Bool),
 ];
 
 /// A step is a table with one of these.

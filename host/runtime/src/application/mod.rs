@@ -8,7 +8,7 @@
 mod check;
 mod quiet;
 mod texts;
-pub(crate) use texts::NO_SCHEDULES;
+pub(crate) use texts::of_trigger;
 mod tried;
 mod write;
 

@@ -147,6 +147,33 @@ impl PlannedRun {
         self
     }
 
+    /// It was begun by a tick, whose schedule says whether runs of it may be under way at once.
+    pub(crate) fn ticked(mut self, schedule: &str, at: Timestamp, may_overlap: bool) -> Self {
+        let mut row = InvocationRow::clone(&self.accepting.row);
+        row.trigger = Trigger::Schedule { name: schedule.to_owned(), at };
+        if !may_overlap {
+            row.serial.get_or_insert_with(|| format!("schedule:{schedule}"));
+            // Where the workflow's own runs wait in line already, this one waits for all before it.
+            self.row.width = Some(1);
+        }
+        self.accepting.row = Arc::new(row);
+        self
+    }
+
+    /// With what its turn has to say of it.
+    pub(crate) fn with_input(mut self, input: Json) -> Self {
+        self.of.input = input.clone();
+        self.accepting.row = Arc::new(InvocationRow { input, ..InvocationRow::clone(&self.accepting.row) });
+        self
+    }
+
+    /// The run that was begun for the same reason before.
+    pub(crate) fn known(&self, turn: &Turn<'_>) -> Result<Option<Id>, Fault> {
+        let Some(key) = &self.row.key else { return Ok(None) };
+        let known = turn.workflow_run_by_key(&self.row.workflow, key).map_err(|e| fault_of(&e))?;
+        Ok(known.map(|known| known.row.id))
+    }
+
     /// Into the file, unless it is known there.
     pub(crate) fn write(self, turn: &mut Turn<'_>, at: Timestamp) -> Result<Started, Fault> {
         let Self { accepting, row, of } = self;
