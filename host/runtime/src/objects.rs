@@ -65,7 +65,7 @@ pub(crate) fn open_file(
         (Some(namespace), _) => {
             let (settled, interrupted) = settle_interrupted(node, &mut store).map_err(fault)?;
             append_and_wait(node, ahead.chain(settled).collect())?;
-            (namespace, None, Found { interrupted, ..look_at(&store).map_err(fault)? })
+            (namespace, None, Found { interrupted, ..look_at(node, &store).map_err(fault)? })
         }
         // Nothing is in it yet, so nothing is read: the first write to a new object waits for this.
         (None, Some((namespace, entry))) => {
@@ -111,7 +111,7 @@ struct Found {
     left_open: Option<LeftOpen>,
 }
 
-fn look_at(store: &Store) -> Result<Found, store::Error> {
+fn look_at(node: &NodeInner, store: &Store) -> Result<Found, store::Error> {
     let has = |noun: &str| store.has_noun(&Noun::parse(noun).expect("it is PascalCase"));
     let (has_nouns, has_verbs) = (has("Noun")?, has("Verb")?);
     let mut declared = Vec::new();
@@ -131,7 +131,8 @@ fn look_at(store: &Store) -> Result<Found, store::Error> {
         Some(begin) => begin.max(store.delivered()?) < store.next_sequence() - 1,
         None => false,
     };
-    let left = LeftOpen { is_ready: store.has_ready_invocations()?, next_due: store.next_due()?, has_events };
+    let next_due = next_time(node, store)?;
+    let left = LeftOpen { is_ready: store.has_ready_invocations()?, next_due, has_events };
     let left_open = Some(left).filter(|left| left.is_ready || left.next_due.is_some() || left.has_events);
     let functions = all_of(store, NOUN)?;
     Ok(Found { functions, declared, has_nouns, has_verbs, interrupted: Vec::new(), left_open })
@@ -242,16 +243,26 @@ fn checkpoint(node: &NodeInner, object: &Inner) -> Result<(), store::Error> {
         return Ok(());
     }
     let seq = store.checkpoint()?;
-    let due = next_wake(store)?;
+    let due = next_wake(node, store)?;
+    let forget = crate::durable::next_forget(node, store)?;
     drop(guard);
+    // Nothing else tells the node of it while the object is in memory.
+    if let Some(forget) = forget {
+        node.wakes.note(object.id, forget);
+    }
     node.wake_table.set(object.id, due)?;
     node.log.checkpointed(object.id, seq);
     Ok(())
 }
 
 /// When an object has something to do: now, if something is ready or ran.
-pub(crate) fn next_wake(store: &Reader) -> Result<Option<Timestamp>, store::Error> {
-    if store.has_ready_invocations()? { Ok(Some(Timestamp::from_millis(0))) } else { store.next_due() }
+pub(crate) fn next_wake(node: &NodeInner, store: &Reader) -> Result<Option<Timestamp>, store::Error> {
+    if store.has_ready_invocations()? { Ok(Some(Timestamp::from_millis(0))) } else { next_time(node, store) }
+}
+
+/// When the clock next makes something of it due: an invocation, a schedule, or runs that are too old to be kept.
+pub(crate) fn next_time(node: &NodeInner, store: &Reader) -> Result<Option<Timestamp>, store::Error> {
+    Ok(store.next_due()?.into_iter().chain(crate::durable::next_forget(node, store)?).min())
 }
 
 /// At shutdown. Blocks.

@@ -10,6 +10,8 @@ mod deliveries;
 pub use deliveries::{FailedDelivery, FailedFilter};
 mod events;
 pub use events::EventFilter;
+mod forgetting;
+pub use forgetting::Forgettable;
 mod invocations;
 pub use invocations::{Invocation, InvocationFilter, InvocationStatus};
 mod logs;

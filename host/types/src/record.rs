@@ -99,6 +99,13 @@ pub enum Row {
     },
     /// Inserted, or what was asked of it moved on.
     WorkflowRun(Box<WorkflowRunRow>),
+    /// Invocations that were over leave the file with their steps. The look for more goes on behind the number `through`;
+    /// 0: it was ended at `at`.
+    RunsForgotten {
+        runs: Vec<Id>,
+        through: u64,
+        at: Timestamp,
+    },
 }
 
 /// A delivery of an event to a subscription, whose last attempt failed (spec ON-5). There is one of each subscription and

@@ -15,10 +15,13 @@
 mod accept;
 pub(crate) use accept::{Accepting, Asker};
 mod begin;
+pub(crate) use begin::KEY_KEPT;
 mod cancel;
 pub(crate) use cancel::give_up;
 mod drive;
 pub(crate) use drive::DurableRun;
+mod forget;
+pub(crate) use forget::next_forget;
 mod queue;
 pub(crate) use queue::{Durable, Ended};
 mod replay;
