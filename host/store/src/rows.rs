@@ -89,6 +89,7 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
         Row::DeliverySettled { subscription, sequence } => deliveries::settle(connection, subscription, *sequence),
         Row::InvocationMoved { id, version } => invocations::move_to(connection, *id, *version),
         Row::WorkflowRun(run) => workflows::put(connection, run),
+        Row::InvocationWish { id, priority, retry_on } => invocations::wish(connection, *id, *priority, retry_on),
         Row::RunsForgotten { runs, through, at } => invocations::forget(connection, runs, *through, *at),
     }
 }

@@ -106,6 +106,12 @@ pub enum Row {
         through: u64,
         at: Timestamp,
     },
+    /// What was wanted of an invocation beside the usual. It follows the row of the invocation.
+    InvocationWish {
+        id: Id,
+        priority: i8,
+        retry_on: Vec<String>,
+    },
 }
 
 /// A delivery of an event to a subscription, whose last attempt failed (spec ON-5). There is one of each subscription and

@@ -261,6 +261,8 @@ fn declared(
         deadline: deadline(spec, now),
         events_after: 0,
         parent: None,
+        priority: 0,
+        retry_on: Vec::new(),
     }
 }
 

@@ -33,6 +33,12 @@ pub(crate) fn insert(connection: &Connection, i: &InvocationRow) -> Result<(), E
     )
 }
 
+pub(crate) fn wish(connection: &Connection, id: Id, priority: i8, retry_on: &[String]) -> Result<(), Error> {
+    let codes = (!retry_on.is_empty()).then(|| types::Json::of(&retry_on));
+    let sql = "UPDATE invocations SET priority = ?2, retryOn = ?3 WHERE id = ?1";
+    run(connection, sql, params![Blob::of(id), priority, codes.as_ref().map(Text)])
+}
+
 type Columns<'a> = (&'static str, Option<&'a str>, Option<i64>, Option<u32>);
 
 fn columns_of(trigger: &Trigger) -> Columns<'_> {

@@ -40,6 +40,8 @@ fn invocation(number: u64, ms: u64, parent: Option<u64>) -> Row {
         deadline: None,
         events_after: 0,
         parent: parent.map(id),
+        priority: 0,
+        retry_on: Vec::new(),
     }))
 }
 
