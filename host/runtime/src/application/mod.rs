@@ -7,6 +7,7 @@
 
 mod check;
 mod quiet;
+mod removal;
 mod texts;
 pub(crate) use texts::of_trigger;
 mod tried;
