@@ -26,7 +26,7 @@ use utoipa::{Modify, OpenApi};
         functions::remove, logs::read,
         invocations::list, invocations::show, invocations::upgrade,
         keys::list, keys::create, keys::revoke,
-        deployments::list, deployments::show, deployments::apply, deployments::rollback,
+        deployments::list, deployments::show, deployments::apply, deployments::rollback, deployments::remove,
         secrets::list, secrets::store, secrets::remove,
         schedules::list, schedules::create, schedules::show, schedules::change, schedules::remove, schedules::run,
         schedules::pause, schedules::resume,

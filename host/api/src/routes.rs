@@ -49,7 +49,7 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/functions/{name}/logs", get(logs::read))
         .route("/api/deployments", get(deployments::list).post(deployments::apply))
         .route("/api/deployments/rollback", post(deployments::rollback))
-        .route("/api/deployments/{version}", get(deployments::show))
+        .route("/api/deployments/{version}", get(deployments::show).delete(deployments::remove))
         .route("/api/invocations", get(invocations::list))
         .route("/api/invocations/{id}", get(invocations::show))
         .route("/api/keys", get(keys::list).post(keys::create))

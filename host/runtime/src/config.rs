@@ -43,6 +43,8 @@ pub struct Config {
     pub functions_max: usize,
     /// What one run may use.
     pub limits: Limits,
+    /// How long a durable run is kept after its end, with its steps (spec WFL-9). A day at least: its key is known as long.
+    pub runs_kept: Duration,
     /// Where an object can be moved to. The first is the data folder itself.
     pub locations: Vec<Location>,
     /// How long the file that a moved object left behind is kept.
@@ -65,6 +67,7 @@ impl Config {
     pub fn standard(data_dir: PathBuf, default_namespace: Namespace) -> Self {
         Self {
             locations: vec![Location { name: "local".to_owned(), dir: data_dir.clone() }],
+            runs_kept: Duration::from_secs(30 * 24 * 3600),
             move_grace: Duration::from_secs(24 * 3600),
             move_hold_max: Duration::from_secs(5),
             data_dir,

@@ -141,7 +141,7 @@ impl Declared {
         }
         self.generation.fetch_add(1, Ordering::AcqRel);
         drop(known);
-        if let (Kind::Subscription, Some((wakes, object))) = (wrote.kind, self.wakes.get()) {
+        if let (Kind::Subscription | Kind::Workflow, Some((wakes, object))) = (wrote.kind, self.wakes.get()) {
             wakes.note(*object, Timestamp::from_millis(0));
         }
     }
@@ -158,7 +158,7 @@ pub(crate) fn listener_of(kind: Kind, name: &str) -> Option<String> {
 
 /// Before the name of a workflow where that of a subscription stands: an event, which a subscription without a name begins
 /// with, has a dot before any colon.
-pub(crate) const WORKFLOW_LISTENER: &str = "workflow:";
+pub(crate) const WORKFLOW_LISTENER: &str = types::deployment::OF_WORKFLOW;
 
 /// What a turn wrote of a declaration; [`Declared::took`] puts it into effect once that is durable.
 #[derive(Clone, Debug)]
@@ -193,9 +193,7 @@ pub(crate) fn declare(
         (None, None) => return Ok(Declares { kind, name: name.to_owned(), now: None, changed: false }),
         (Some(row), Some(spec)) if row.data == *spec => {
             let now = Some(Arc::new(Definition::of(row, began)));
-            if kind == Kind::Schedule {
-                crate::schedules::declared(turn, None, name, Some(spec))?;
-            }
+            crate::schedules::declared(turn, None, kind, name, Some(spec))?;
             return Ok(Declares { kind, name: name.to_owned(), now, changed: false });
         }
         (None, Some(spec)) => ("create", "created", spec.clone()),
@@ -230,9 +228,7 @@ pub(crate) fn declare(
     };
     let after = write().map_err(|e| fault_of(&e))?;
     let now = spec.is_some().then(|| Arc::new(Definition::of(&written, after)));
-    if kind == Kind::Schedule {
-        crate::schedules::declared(turn, Some(draft.id), name, spec)?;
-    }
+    crate::schedules::declared(turn, Some(draft.id), kind, name, spec)?;
     Ok(Declares { kind, name: name.to_owned(), now, changed: true })
 }
 

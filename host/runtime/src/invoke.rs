@@ -36,6 +36,10 @@ pub struct InvokeOptions {
     pub deadline: Option<Timestamp>,
     /// Run once more what failed under the same key.
     pub retry_failed: bool,
+    /// Of those that are ready the higher one runs first; 0 is usual.
+    pub priority: i8,
+    /// Of what can be retried only faults with these codes are; none named: all.
+    pub retry_on: Vec<String>,
 }
 
 impl Default for InvokeOptions {
@@ -49,6 +53,8 @@ impl Default for InvokeOptions {
             delay: None,
             deadline: None,
             retry_failed: false,
+            priority: 0,
+            retry_on: Vec::new(),
         }
     }
 }

@@ -90,6 +90,23 @@ impl Caller {
         )))
     }
 
+    /// The same caller in the name of somebody else, with no other rights than its own (spec DUR-2). `actor` is a thing of
+    /// the object, `User/ann`, or its whole URL.
+    ///
+    /// # Errors
+    /// `forbidden` without the scope `actors.impersonate`; `ACTOR_INVALID`.
+    pub fn acting_as(&self, namespace: &types::Namespace, actor: &str) -> Result<Self, types::Fault> {
+        self.may("actors", "impersonate")?;
+        let local = actor.strip_prefix(namespace.as_str()).and_then(|rest| rest.strip_prefix('/')).unwrap_or(actor);
+        let key = types::ThingKey::parse(local).map_err(|_| {
+            let shown: String = actor.chars().take(80).collect();
+            let message = format!("{shown:?} is nobody of {namespace}; write Noun/id, like User/ann");
+            types::Fault::invalid("ACTOR_INVALID", message)
+        })?;
+        let identity = types::Identity { actor: format!("{namespace}/{key}").into(), ..self.identity.clone() };
+        Ok(Self { identity, ..self.clone() })
+    }
+
     /// The same for a permission that somebody named.
     pub(crate) fn holds(&self, permission: &types::Permission) -> Result<(), types::Fault> {
         if self.identity.scopes.cover(&types::Scopes::new(vec![permission.clone()])) {

@@ -354,6 +354,8 @@ impl Inner {
                 | Row::Follower { state: None, .. }
                 | Row::TakenIn { .. }
                 | Row::EventOrigin(_)
+                | Row::RunsForgotten { .. }
+                | Row::InvocationWish { .. }
                 | Row::WorkflowRun(_) => {}
             }
         }

@@ -67,7 +67,7 @@ pub(crate) fn open_file(
         (Some(namespace), _) => {
             let (settled, interrupted) = settle_interrupted(node, &mut store).map_err(fault)?;
             append_and_wait(node, ahead.chain(settled).collect())?;
-            (namespace, None, Found { interrupted, ..look_at(&store).map_err(fault)? })
+            (namespace, None, Found { interrupted, ..look_at(node, &store).map_err(fault)? })
         }
         // Nothing is in it yet, so nothing is read: the first write to a new object waits for this.
         (None, Some((namespace, entry))) => {
@@ -128,7 +128,7 @@ struct Found {
     bus: Bus,
 }
 
-fn look_at(store: &Store) -> Result<Found, store::Error> {
+fn look_at(node: &NodeInner, store: &Store) -> Result<Found, store::Error> {
     let has = |noun: &str| store.has_noun(&Noun::parse(noun).expect("it is PascalCase"));
     let (has_nouns, has_verbs) = (has("Noun")?, has("Verb")?);
     let default_branch = if has(SETTINGS)? { default_branch(store)? } else { None };
@@ -151,7 +151,8 @@ fn look_at(store: &Store) -> Result<Found, store::Error> {
         None => false,
     };
     let has_events = has_events || store.has_unforwarded()?;
-    let left = LeftOpen { is_ready: store.has_ready_invocations()?, next_due: next_time(store)?, has_events };
+    let next_due = next_time(node, store)?;
+    let left = LeftOpen { is_ready: store.has_ready_invocations()?, next_due, has_events };
     let bus = Bus::default();
     if !store.followers()?.is_empty() {
         bus.has_followers();
@@ -266,24 +267,31 @@ fn checkpoint(node: &NodeInner, object: &Inner) -> Result<(), store::Error> {
         return Ok(());
     }
     let seq = store.checkpoint()?;
-    let due = next_wake(store)?;
+    let due = next_wake(node, store)?;
+    let forget = crate::durable::next_forget(node, store)?;
     drop(guard);
+    // Nothing else tells the node of it while the object is in memory.
+    if let Some(forget) = forget {
+        node.wakes.note(object.id, forget);
+    }
     node.wake_table.set(object.id, due)?;
     node.log.checkpointed(object.id, seq);
     Ok(())
 }
 
 /// When an object has something to do: now, if something is ready or ran, or a follower lacks events.
-pub(crate) fn next_wake(store: &Reader) -> Result<Option<Timestamp>, store::Error> {
+pub(crate) fn next_wake(node: &NodeInner, store: &Reader) -> Result<Option<Timestamp>, store::Error> {
     if store.has_ready_invocations()? || store.has_unforwarded()? {
         return Ok(Some(Timestamp::from_millis(0)));
     }
-    next_time(store)
+    next_time(node, store)
 }
 
-/// The next time of an object: of an invocation, a schedule, a follower that could not be told.
-fn next_time(store: &Reader) -> Result<Option<Timestamp>, store::Error> {
-    Ok(store.next_due()?.into_iter().chain(store.next_forward()?).min())
+/// When the clock next makes something of it due: an invocation, a schedule, a follower that could not be told, or runs
+/// that are too old to be kept.
+pub(crate) fn next_time(node: &NodeInner, store: &Reader) -> Result<Option<Timestamp>, store::Error> {
+    let times = store.next_due()?.into_iter().chain(store.next_forward()?);
+    Ok(times.chain(crate::durable::next_forget(node, store)?).min())
 }
 
 /// At shutdown. Blocks.

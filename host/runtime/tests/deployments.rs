@@ -161,6 +161,34 @@ async fn what_an_application_no_longer_says_goes_and_what_another_said_stays() -
 }
 
 #[tokio::test]
+async fn an_application_under_another_name_stays_until_it_is_deleted() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let function = shop.upload("1").await?;
+    let on = |name: &str| json!({ "name": name, "event": "Order.*", "handler": "shop#tick" });
+    let run = json!({ "name": "shop", "run": "deployed" });
+    let old = json!({ "name": "old", "functions": [function], "subscriptions": [on("one"), on("two")] });
+    assert_eq!(shop.apply(&old).await?.plan.warnings, Vec::<String>::new());
+    let renamed = json!({ "name": "new", "functions": [run], "subscriptions": [on("two")] });
+    let warnings = shop.apply(&renamed).await?.plan.warnings;
+    assert!(warnings.iter().any(|w| w.contains("org.ai deployments delete old") && w.contains("two")), "{warnings:?}");
+    assert_eq!(shop.apply(&renamed).await?.plan.warnings, Vec::<String>::new(), "it is told once");
+    let old = types::FunctionName::parse("old")?;
+    let gone = shop.root.delete_deployment(&shop.caller, &old).await?;
+    assert_eq!(gone.version, None);
+    assert!(changes(&gone).contains(&(ChangeKind::Remove, "one")), "{gone:?}");
+    assert!(gone.plan.warnings.iter().any(|w| w.contains("new declares them too")), "{gone:?}");
+    let left: Vec<_> = shop.root.subscriptions(&shop.caller).await?.into_iter().map(|s| s.name).collect();
+    assert!(left.contains(&"two".to_owned()) && !left.contains(&"one".to_owned()), "{left:?}");
+    let again = shop.root.delete_deployment(&shop.caller, &old).await.expect_err("it is gone");
+    assert_eq!(again.code, "DEPLOYMENT_NOT_FOUND");
+    let reader = shop.test.caller(&["deployments.read", "deployments.create"])?;
+    let refused =
+        shop.root.delete_deployment(&reader, &types::FunctionName::parse("new")?).await.expect_err("it may not");
+    assert_eq!(refused.code, "FORBIDDEN");
+    Ok(())
+}
+
+#[tokio::test]
 async fn everything_that_is_wrong_is_told_at_once_and_nothing_is_written() -> anyhow::Result<()> {
     let shop = Shop::open().await?;
     shop.test.deploy(&shop.root, "echo", "scripted:echo").await?;

@@ -1,7 +1,9 @@
 //! Schedules tick (spec EVR-6 to EVR-12): in time, once, caught up with, held back, and after a stop of the host.
 
 use anyhow::{Context as _, Result, ensure};
-use org_ai_runtime::{Caller, EventFilter, InvokeOptions, Object, ScheduleChange, ScheduleShown};
+use org_ai_runtime::{
+    Caller, EventFilter, InvokeOptions, Object, RunStatus, RunsWanted, ScheduleChange, ScheduleShown,
+};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -128,6 +130,21 @@ impl Scene {
 
     async fn add(&self, spec: Value) -> Result<ScheduleShown> {
         Ok(self.object.add_schedule(&self.caller, serde_json::from_value(spec)?).await?)
+    }
+
+    /// A workflow whose ticks call `step`.
+    async fn define(&self, name: &str, trigger: Value, step: &str) -> Result<()> {
+        let call = json!({ "do": { "name": "s", "action": step, "input": "{{input}}" } });
+        let spec = json!({ "name": name, "trigger": trigger, "run": { "steps": [call] } });
+        self.object.set_workflow(&self.caller, serde_json::from_value(spec)?).await?;
+        Ok(())
+    }
+
+    /// The runs of a workflow, newest first: what each is called and where it stands.
+    async fn runs(&self, workflow: &str) -> Result<Vec<(String, RunStatus)>> {
+        let wanted = RunsWanted { limit: 100, ..RunsWanted::default() };
+        let page = self.object.workflow_runs(&self.caller, workflow, &wanted).await?;
+        Ok(page.runs.into_iter().map(|run| (run.name, run.status)).collect())
     }
 
     async fn show(&self, name: &str) -> Result<ScheduleShown> {
@@ -470,6 +487,119 @@ async fn a_lost_or_damaged_table_of_wakes_is_made_anew() -> Result<()> {
 }
 
 /// What a crash leaves: what was written so far, without an orderly end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tick_of_a_workflow_is_one_run_that_is_called_by_it() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let scene = Scene::new(dir.path()).await?;
+    let minutely = json!({ "schedule": { "schedule": "every minute" } });
+    // The name is no function's.
+    scene.define("Nightly.Report", minutely.clone(), "tick").await?;
+    let own = "workflow:Nightly.Report";
+    for runs in 1..=2 {
+        scene.pass(own, 60).await?;
+        until("it is over", async || {
+            let found = scene.runs("Nightly.Report").await?;
+            Ok(found.len() == runs && found.iter().all(|(_, status)| *status == RunStatus::Completed))
+        })
+        .await?;
+    }
+    let tick = |minutes: u64| format!("Nightly.Report@{}", START.plus(Duration::from_secs(60 * minutes)));
+    let names: Vec<_> = scene.runs("Nightly.Report").await?.into_iter().map(|(name, _)| name).collect();
+    ensure!(names == [tick(2), tick(1)], "{names:?}");
+    let payload = &scene.seen.payloads()[1];
+    ensure!(payload["schedule"] == own && payload["runCount"] == 2 && at(payload, "scheduledTime") == 120, "{payload}");
+    let shown = scene.show(own).await?;
+    ensure!(shown.state.run_count == 2 && shown.workflow.as_deref() == Some("Nightly.Report"), "{shown:?}");
+    // The same tick once more, asked for by hand at the same time, is the run that there is.
+    scene.object.run_schedule(&scene.caller, own).await?;
+    ensure!(scene.runs("Nightly.Report").await?.len() == 2);
+    ensure!(scene.show(own).await?.state.run_count == 2, "it is not counted twice");
+    scene.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_of_a_workflow_overlap_as_its_trigger_says() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let scene = Scene::new(dir.path()).await?;
+    for overlap in ["skip", "queue", "allow"] {
+        let trigger = json!({ "schedule": { "schedule": "every minute", "overlap": overlap } });
+        scene.define(overlap, trigger, "held").await?;
+    }
+    scene.pass("workflow:allow", 60).await?;
+    scene.fired(3).await?;
+    scene.pass("workflow:allow", 60).await?;
+    scene.fired(4).await?;
+    scene.pass("workflow:allow", 60).await?;
+    scene.fired(5).await?;
+    for (workflow, runs, skipped) in [("skip", 1, 2), ("queue", 2, 1), ("allow", 3, 0)] {
+        until("its ticks are claimed", async || {
+            let found = scene.runs(workflow).await?.len();
+            let state = scene.show(&format!("workflow:{workflow}")).await?.state;
+            Ok(found == runs && state.skipped_count == skipped)
+        })
+        .await?;
+    }
+    scene.seen.open.send_replace(true);
+    scene.fired(6).await?;
+    scene.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workflows_schedule_comes_changes_and_goes_with_it() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let scene = Scene::new(dir.path()).await?;
+    let own = "workflow:w";
+    scene
+        .define("w", json!({ "schedule": { "schedule": "daily at 6am", "timezone": "Europe/Berlin" } }), "tick")
+        .await?;
+    ensure!(scene.show(own).await?.state.canonical == "0 6 * * * Europe/Berlin");
+    // What it is stands in the workflow; whether it ticks is asked for here.
+    ensure!(scene.change(own, Some(true), json!({})).await?.state.paused);
+    let refused = scene.change(own, None, json!({ "schedule": "hourly" })).await.expect_err("the workflow says it");
+    ensure!(refused.to_string().contains("change or remove the workflow"), "{refused}");
+    ensure!(scene.object.remove_schedule(&scene.caller, own).await.is_err_and(|f| f.code == "SCHEDULE_OF_WORKFLOW"));
+    let taken = json!({ "name": own, "schedule": "hourly", "handler": "tick" });
+    ensure!(scene.add(taken).await.is_err(), "the name is the workflow's");
+    scene.define("w", json!({ "schedule": { "schedule": "hourly" } }), "tick").await?;
+    let changed = scene.show(own).await?.state;
+    ensure!(changed.canonical == "0 * * * *" && changed.paused, "{changed:?}");
+    scene.define("w", json!("manual"), "tick").await?;
+    ensure!(scene.show(own).await.is_err(), "nothing but somebody begins it");
+    scene.define("w", json!({ "schedule": { "schedule": "hourly" } }), "tick").await?;
+    scene.object.delete_workflow(&scene.caller, "w").await?;
+    ensure!(scene.show(own).await.is_err(), "it goes with the workflow");
+    let wrong = scene.define("w", json!({ "schedule": { "schedule": "whenever" } }), "tick").await;
+    let wrong = wrong.expect_err("it is no schedule").to_string();
+    ensure!(wrong.contains("trigger.schedule.schedule") && wrong.contains("whenever"), "{wrong}");
+    scene.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ticks_each_second_is_allowed_by_who_says_so() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let scene = Scene::new(dir.path()).await?;
+    let refused = scene.add(json!({ "schedule": "every 10 seconds", "handler": "tick" })).await;
+    ensure!(refused.is_err_and(|e| e.to_string().contains("allowSubMinute")));
+    let spec = json!({ "name": "quick", "schedule": "every 10 seconds", "handler": "tick", "allowSubMinute": true,
+                       "metadata": { "team": "billing" } });
+    let shown = scene.add(spec).await?;
+    ensure!(shown.spec.metadata.is_some_and(|m| m.to_value() == json!({ "team": "billing" })));
+    scene.pass("quick", 10).await?;
+    scene.fired(1).await?;
+    scene
+        .define("each", json!({ "schedule": { "schedule": "every 20 seconds", "allowSubMinute": true } }), "tick")
+        .await?;
+    for metadata in [json!([1]), json!({ "long": "x".repeat(5000) })] {
+        let refused = scene.change("quick", None, json!({ "metadata": metadata })).await;
+        ensure!(refused.is_err_and(|e| e.to_string().contains("metadata")));
+    }
+    scene.close().await;
+    Ok(())
+}
+
 fn copy(from: &Path, to: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<()> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;

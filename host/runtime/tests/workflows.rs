@@ -657,13 +657,44 @@ async fn an_event_begins_one_run_and_a_circle_of_runs_ends() -> anyhow::Result<(
     anyhow::bail!("the circle does not end")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_schedule_is_no_trigger_here_and_that_is_said() -> anyhow::Result<()> {
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_is_kept_for_thirty_days_and_its_key_for_one() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let flow = Flow::new(dir.path()).await?;
-    let nightly = json!({ "name": "nightly", "trigger": { "schedule": { "schedule": "daily at 3am" } },
-                          "run": { "steps": [step("a", "work")] } });
-    let refused = flow.define_as(nightly).await.expect_err("it would never begin");
-    assert!(refused.to_string().contains("schedule.fired"), "{refused}");
+    flow.define("w", &[step("a", "work")]).await?;
+    flow.define("long", &[json!({ "sleep": { "name": "s", "forMs": 100 * DAY_MS } }), step("b", "work")]).await?;
+    flow.start("long", "sleeper", json!(null)).await?;
+    flow.start("w", "old", json!(1)).await?;
+    flow.until("w", "old", RunStatus::Completed).await?;
+    let keyed = |input: u32| RunWanted {
+        input: Some(Json::from_value(&json!(input))),
+        run_id: None,
+        idempotency_key: Some("k".into()),
+    };
+    let (root, caller) = (&flow.scene.root, &flow.scene.caller);
+    let (first, is_new) = root.run_workflow(caller, "w", keyed(1)).await?;
+    assert!(is_new);
+    flow.until("w", &first.name, RunStatus::Completed).await?;
+    flow.advance(DAY_MS - HOUR_MS);
+    assert!(!root.run_workflow(caller, "w", keyed(1)).await?.1, "a day is not over");
+    flow.advance(2 * HOUR_MS);
+    let (second, is_new) = root.run_workflow(caller, "w", keyed(2)).await?;
+    assert!(is_new && second.name != first.name, "the key is free after a day, for another input too");
+    flow.until("w", &second.name, RunStatus::Completed).await?;
+    flow.advance(28 * DAY_MS + 22 * HOUR_MS);
+    flow.run("w", "old").await?;
+    // Nobody asks for anything: the object is woken for it.
+    flow.advance(2 * HOUR_MS);
+    for _ in 0..5_000 {
+        if flow.run("w", "old").await.is_err() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(code(&flow.run("w", "old").await.expect_err("its time is over")), "RUN_NOT_FOUND");
+    assert_eq!(flow.run("w", &second.name).await?.status, RunStatus::Completed, "it is younger");
+    assert_eq!(flow.run("long", "sleeper").await?.status, RunStatus::Waiting, "it is not over");
     Ok(())
 }

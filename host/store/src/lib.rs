@@ -39,8 +39,8 @@ pub use turn::{Suspended, Turn};
 mod read;
 pub use read::{
     ActionFilter, Archived, Beyond, Comparison, Cuts, Deleted, Edge, EventFilter, FailedDelivery, FailedFilter, Field,
-    Follower, Invocation, InvocationFilter, InvocationStatus, Line, LogEntry, LogFilter, Origin, PAGE_MAX, Page,
-    Reader, SCAN_MAX, Scheduled, Side, ThingFilter, ThingList, ThingPage, ThingSort, VersionHead, WorkflowRun,
+    Follower, Forgettable, Invocation, InvocationFilter, InvocationStatus, Line, LogEntry, LogFilter, Origin, PAGE_MAX,
+    Page, Reader, SCAN_MAX, Scheduled, Side, ThingFilter, ThingList, ThingPage, ThingSort, VersionHead, WorkflowRun,
     WorkflowRunFilter,
 };
 mod wakes;

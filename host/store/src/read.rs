@@ -12,6 +12,8 @@ mod events;
 pub use events::EventFilter;
 mod followers;
 pub use followers::Follower;
+mod forgetting;
+pub use forgetting::Forgettable;
 mod invocations;
 pub use invocations::{Invocation, InvocationFilter, InvocationStatus};
 mod logs;

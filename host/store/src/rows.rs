@@ -96,6 +96,8 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
         Row::Follower { namespace, state } => followers::put(connection, namespace, state.as_deref()),
         Row::TakenIn { source, through } => followers::put_taken_in(connection, *source, *through),
         Row::EventOrigin(origin) => followers::put_origin(connection, origin),
+        Row::InvocationWish { id, priority, retry_on } => invocations::wish(connection, *id, *priority, retry_on),
+        Row::RunsForgotten { runs, through, at } => invocations::forget(connection, runs, *through, *at),
     }
 }
 

@@ -16,6 +16,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0006_schedules_tick.sql"),
     include_str!("../migrations/0007_workflows_run.sql"),
     include_str!("../migrations/0008_events_are_forwarded.sql"),
+    include_str!("../migrations/0009_runs_are_forgotten.sql"),
+    include_str!("../migrations/0010_runs_have_wishes.sql"),
 ];
 
 pub(crate) const SCHEMA: u32 = MIGRATIONS.len() as u32;

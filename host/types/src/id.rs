@@ -19,6 +19,12 @@ impl Id {
         Self(value)
     }
 
+    /// When what it names began, to the millisecond.
+    pub fn time(self) -> Timestamp {
+        // The first 48 bits (RFC 9562, version 7).
+        Timestamp::from_millis((self.0 >> 80) as u64)
+    }
+
     pub fn as_u128(self) -> u128 {
         self.0
     }

@@ -40,6 +40,21 @@ pub struct InvocationRow {
     pub events_after: u64,
     /// The action that called it, if a function did.
     pub parent: Option<Id>,
+    /// Of those that are ready the higher one runs first; 0 is usual. It has a row of its own
+    /// ([`Row::InvocationWish`](crate::Row::InvocationWish)) where it is not.
+    #[serde(skip)]
+    pub priority: i8,
+    /// Only faults with these codes are retried; none are named: all that can be. In the same row.
+    #[serde(skip)]
+    pub retry_on: Vec<String>,
+}
+
+impl InvocationRow {
+    /// The priorities that can be asked for, up to and down to.
+    pub const PRIORITY_MAX: i8 = 100;
+    /// Codes that can be named in `retry_on`, and the longest one in bytes.
+    pub const RETRY_ON_MAX: usize = 20;
+    pub const CODE_BYTES_MAX: usize = 64;
 }
 
 /// What asked for an invocation.

@@ -117,6 +117,19 @@ pub enum Row {
     },
     /// An event of this object happened in another one first. Beside the event's own row.
     EventOrigin(Box<EventOrigin>),
+    /// Invocations that were over leave the file with their steps. The look for more goes on behind the number `through`;
+    /// 0: it was ended at `at`.
+    RunsForgotten {
+        runs: Vec<Id>,
+        through: u64,
+        at: Timestamp,
+    },
+    /// What was wanted of an invocation beside the usual. It follows the row of the invocation.
+    InvocationWish {
+        id: Id,
+        priority: i8,
+        retry_on: Vec<String>,
+    },
 }
 
 /// Where an object that follows this one stands (spec BUS-3).

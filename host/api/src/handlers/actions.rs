@@ -106,6 +106,11 @@ pub(crate) struct Options {
     /// Run a `do` once more that failed under the same Idempotency-Key.
     #[serde(default)]
     retry_failed: bool,
+    /// -100 to 100: of the `do`s that are ready the higher one runs first. 0 when it is left out.
+    priority: Option<i8>,
+    /// In whose name: `User/ann`, or its URL. It needs the scope `actors.impersonate`, and gives no rights.
+    #[schema(example = "User/ann")]
+    actor: Option<String>,
 }
 
 /// Delay before attempt k+1: min(maxDelayMs, initialDelayMs * multiplier^(k-1)), plus up to a quarter of it.
@@ -123,6 +128,10 @@ struct RetryOptions {
     multiplier: Option<f64>,
     /// true
     jitter: Option<bool>,
+    /// Of the faults that can be retried only those with these codes are, at most 20; all when it is left out.
+    #[serde(default)]
+    #[schema(example = json!(["UPSTREAM_TIMEOUT"]))]
+    retry_on: Vec<String>,
 }
 
 impl RetryOptions {
@@ -147,8 +156,10 @@ impl Options {
             return Err(Problem::validation("options.timeoutMs must be at least 1"));
         }
         let for_do = self.retry.is_some() || self.serial.is_some() || self.deadline.is_some() || self.retry_failed;
+        let for_do = for_do || self.priority.is_some();
         if durability != Durability::Do && (for_do || self.delay_ms.is_some()) {
-            let message = "options.retry, serial, delayMs, deadline and retryFailed are for durability \"do\"";
+            let message =
+                "options.retry, serial, delayMs, deadline, retryFailed and priority are for durability \"do\"";
             return Err(Problem::validation(message));
         }
         if self.serial.as_ref().is_some_and(|s| s.is_empty() || s.chars().count() > SERIAL_CHARS_MAX) {
@@ -168,6 +179,8 @@ impl Options {
             delay: self.delay_ms.map(Duration::from_millis),
             deadline: deadline.transpose()?,
             retry_failed: self.retry_failed,
+            priority: self.priority.unwrap_or(0),
+            retry_on: self.retry.map(|retry| retry.retry_on).unwrap_or_default(),
         })
     }
 }
@@ -230,6 +243,10 @@ pub(crate) async fn invoke(
     let (input, wanted) = read(&text)?;
     let respond_async = prefers_async(&parts.headers);
     let durability = wanted.durability.unwrap_or(Durability::Try);
+    let caller = match &wanted.actor {
+        Some(actor) => caller.acting_as(scope.object.namespace(), actor)?,
+        None => caller,
+    };
     let options = wanted.checked(durability, idempotency_key)?;
     match durability {
         Durability::Do if respond_async => {

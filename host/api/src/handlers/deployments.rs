@@ -10,8 +10,8 @@ use axum::response::Response;
 use http::{StatusCode, Uri};
 use runtime::{Applied, DeploymentOptions, DeploymentShown};
 use serde::{Deserialize, Serialize};
-use types::Fault;
 use types::deployment::{ChangeKind, Deployment};
+use types::{Fault, FunctionName};
 use utoipa::ToSchema;
 
 /// What a deployment changed, or would.
@@ -121,6 +121,22 @@ pub(crate) async fn apply(Who { scope, caller }: Who, uri: Uri, sent: Sent) -> R
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let location = applied.version.filter(|_| is_new).map(|v| scope.link(&format!("/api/deployments/{v}")));
     json_at(status, location.as_deref(), &PlanView::of(applied))
+}
+
+#[utoipa::path(
+    delete, path = "/api/deployments/{name}", tag = "deployments",
+    params(("name" = String, Path, description = "Of the application")),
+    responses(
+        (status = 200, description = "Nothing of what it declared is in effect; its components stay uploaded", body = PlanView),
+        (status = 404, description = "No such application is deployed", body = ErrorBody),
+        (status = 409, description = "Somebody else deployed it meanwhile", body = ErrorBody),
+    )
+)]
+pub(crate) async fn remove(Who { scope, caller }: Who, name: Segment) -> Result<Response, Problem> {
+    let name = FunctionName::parse(&name.0).map_err(|_| {
+        Fault::not_found("DEPLOYMENT_NOT_FOUND", "an application is deleted by its name, like /api/deployments/shop")
+    })?;
+    Ok(json(&PlanView::of(scope.object.delete_deployment(&caller, &name).await?)))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -13,7 +13,7 @@ use runtime::{ScheduleChange, ScheduleShown};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use types::deployment::{CatchUp, Handler, Overlap, ScheduleSpec};
-use types::{Noun, ThingId, ThingKey};
+use types::{Json, Noun, ThingId, ThingKey};
 use utoipa::ToSchema;
 
 /// A schedule, and where it stands (spec EVR-9).
@@ -30,8 +30,10 @@ pub(crate) struct ScheduleView {
     #[schema(example = "0 6 * * *")]
     canonical: String,
     timezone: String,
-    /// A function, `toolbox.export` or `app#handler`.
-    handler: String,
+    /// A function, `toolbox.export` or `app#handler`; none, if its ticks are runs of a workflow.
+    handler: Option<String>,
+    /// The workflow whose trigger it is: its name is `workflow:NAME`, and it changes and goes with the workflow.
+    workflow: Option<String>,
     /// `active` or `paused`.
     status: &'static str,
     next_run_at: Option<String>,
@@ -49,18 +51,24 @@ pub(crate) struct ScheduleView {
     overlap: Overlap,
     max_retries: u32,
     emit: bool,
+    /// Whether it may tick more often than each minute.
+    allow_sub_minute: bool,
+    /// As it was given.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Json>,
 }
 
 impl ScheduleView {
     fn of(shown: ScheduleShown) -> Self {
-        let ScheduleShown { name, spec, state, last_status, failure_count } = shown;
+        let ScheduleShown { name, spec, workflow, state, last_status, failure_count } = shown;
         Self {
             id: state.id.to_string(),
             name,
             expression: spec.schedule,
             canonical: state.canonical,
             timezone: state.timezone,
-            handler: spec.handler.to_string(),
+            handler: workflow.is_none().then(|| spec.handler.to_string()),
+            workflow,
             status: if state.paused { "paused" } else { "active" },
             next_run_at: state.next_run_at.map(|at| at.to_string()),
             last_run_at: state.last.map(|last| last.at.to_string()),
@@ -72,6 +80,8 @@ impl ScheduleView {
             overlap: spec.overlap,
             max_retries: spec.max_retries,
             emit: spec.emit,
+            allow_sub_minute: spec.allow_sub_minute,
+            metadata: spec.metadata,
         }
     }
 }
@@ -113,6 +123,12 @@ pub(crate) struct ScheduleRequest {
     /// Whether each tick is an event `schedule.fired`.
     #[serde(default)]
     emit: bool,
+    /// Whether it may tick more often than each minute.
+    #[serde(default)]
+    allow_sub_minute: bool,
+    /// An object that is kept beside it and that nobody here reads; 4 KiB at most.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Json>,
 }
 
 /// Retries of a tick's run when nobody says how many (spec ON-1, EVR-10).
@@ -120,9 +136,10 @@ const RETRIES: u32 = 3;
 
 impl From<ScheduleRequest> for ScheduleSpec {
     fn from(wanted: ScheduleRequest) -> Self {
-        let ScheduleRequest { name, schedule, timezone, handler, catch_up, overlap, max_retries, emit } = wanted;
+        let ScheduleRequest { name, schedule, timezone, handler, catch_up, overlap, .. } = wanted;
+        let ScheduleRequest { max_retries, emit, allow_sub_minute, metadata, .. } = wanted;
         let max_retries = max_retries.unwrap_or(RETRIES);
-        Self { name, schedule, timezone, handler, catch_up, overlap, max_retries, emit }
+        Self { name, schedule, timezone, handler, catch_up, overlap, max_retries, emit, allow_sub_minute, metadata }
     }
 }
 

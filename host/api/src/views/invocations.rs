@@ -128,6 +128,10 @@ pub(crate) struct InvocationView {
     deadline: Option<String>,
     /// How many attempts it has at most.
     attempts_max: u32,
+    /// Only faults with these codes are retried.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    retry_on: Vec<String>,
+    priority: i8,
     /// What it waits for: `time`, `step 3 (0198…)`, `Order.paid`.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits_for: Option<String>,
@@ -215,6 +219,8 @@ impl InvocationView {
             idempotency_key: row.key.clone(),
             deadline: row.deadline.map(|at| at.to_string()),
             attempts_max: row.retry.max_attempts,
+            retry_on: row.retry_on.clone(),
+            priority: row.priority,
             waits_for: waits_for(&shown.invocation.state.at),
             input: short(&row.input),
             output: output.map(short),

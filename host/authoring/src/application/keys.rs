@@ -199,6 +199,8 @@ const EVERY: &[Key] = &[
     may("overlap", OVERLAP),
     may("max_retries", COUNT),
     may("emit", Bool),
+    may("allow_sub_minute", Bool),
+    may("metadata", Json),
 ];
 
 pub(super) const FUNCTION: &[Key] = &[
@@ -231,8 +233,13 @@ const WORKFLOW: &[Key] = &[
 
 pub(super) const EVENT_TRIGGER: &[Key] = &[must("event", Event), may("filter", Text)];
 
-pub(super) const SCHEDULE_TRIGGER: &[Key] =
-    &[must("schedule", Text), may("timezone", Text), may("catch_up", CATCH_UP), may("overlap", OVERLAP)];
+pub(super) const SCHEDULE_TRIGGER: &[Key] = &[
+    must("schedule", Text),
+    may("timezone", Text),
+    may("catch_up", CATCH_UP),
+    may("overlap", OVERLAP),
+    may("allow_sub_minute", Bool),
+];
 
 /// A step is a table with one of these.
 pub(super) const STEP: &[Key] = &[

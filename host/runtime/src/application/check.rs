@@ -67,6 +67,9 @@ impl Object {
         }
         let mut plan = Plan::between(before.as_ref().map(|(_, before)| before), &whole);
         warnings.extend(texts::unserved(&whole));
+        if before.is_none() {
+            warnings.extend(self.is_it_renamed(&name, &whole)?);
+        }
         plan.warnings = warnings;
         let is_part = |function: &Arc<FunctionVersion>| {
             let spec = whole.functions.iter().find(|spec| spec.name == function.name);

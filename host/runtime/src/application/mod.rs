@@ -7,8 +7,9 @@
 
 mod check;
 mod quiet;
+mod removal;
 mod texts;
-pub(crate) use texts::NO_SCHEDULES;
+pub(crate) use texts::of_trigger;
 mod tried;
 mod write;
 

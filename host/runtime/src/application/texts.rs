@@ -19,7 +19,8 @@ pub(super) fn read(whole: &mut Deployment, now: Timestamp) -> Vec<Problem> {
     }
     for (n, schedule) in whole.schedules.iter_mut().enumerate() {
         let path = format!("schedules[{n}].schedule");
-        let read = phrase(&schedule.schedule, schedule.timezone.as_deref(), now, path, &mut found);
+        let When { text, zone, options } = When::of(schedule);
+        let read = phrase(text, zone, options, now, path, &mut found);
         schedule.name = Some(match (schedule.name.take(), read) {
             (Some(name), _) => name,
             (None, Some(read)) => format!("{}:{}", schedule.handler, read.canonical()),
@@ -79,24 +80,40 @@ pub(super) fn unserved(whole: &Deployment) -> Vec<String> {
     told
 }
 
-/// What a workflow can be begun by instead.
-pub(crate) const NO_SCHEDULES: &str = "a schedule does not begin a workflow by itself on this host; let one with emit = true \
-     say schedule.fired, and begin the workflow with that event and the filter data.schedule == \"NAME\"";
-
 fn of_workflow(workflow: &WorkflowSpec, path: &str, now: Timestamp, found: &mut Vec<Problem>) {
-    match &workflow.trigger {
+    of_trigger(&workflow.trigger, path, now, found);
+    if let WorkflowBody::Steps(steps) = &workflow.run {
+        of_steps(steps, &format!("{path}.run.steps"), found);
+    }
+}
+
+/// What begins the workflow at `path`.
+pub(crate) fn of_trigger(trigger: &Trigger, path: &str, now: Timestamp, found: &mut Vec<Problem>) {
+    match trigger {
         Trigger::Manual => {}
         Trigger::Event { event, filter: condition } => {
             pattern(event, format!("{path}.trigger.event.event"), found);
             filter(condition.as_deref(), format!("{path}.trigger.event.filter"), found);
         }
-        Trigger::Schedule { schedule, timezone, catch_up: _, overlap: _ } => {
-            phrase(schedule, timezone.as_deref(), now, format!("{path}.trigger.schedule.schedule"), found);
-            found.push(Problem { path: format!("{path}.trigger.schedule"), message: NO_SCHEDULES.to_owned() });
+        Trigger::Schedule { schedule, timezone, catch_up: _, overlap: _, allow_sub_minute } => {
+            let options = schedule::Options { allow_sub_minute: *allow_sub_minute };
+            let path = format!("{path}.trigger.schedule.schedule");
+            phrase(schedule, timezone.as_deref(), options, now, path, found);
         }
     }
-    if let WorkflowBody::Steps(steps) = &workflow.run {
-        of_steps(steps, &format!("{path}.run.steps"), found);
+}
+
+/// What is read of a schedule.
+struct When<'a> {
+    text: &'a str,
+    zone: Option<&'a str>,
+    options: schedule::Options,
+}
+
+impl<'a> When<'a> {
+    fn of(spec: &'a ScheduleSpec) -> Self {
+        let options = schedule::Options { allow_sub_minute: spec.allow_sub_minute };
+        Self { text: &spec.schedule, zone: spec.timezone.as_deref(), options }
     }
 }
 
@@ -141,8 +158,15 @@ fn schema(schema: Option<&types::Json>, path: String, found: &mut Vec<Problem>) 
     }
 }
 
-fn phrase(text: &str, zone: Option<&str>, now: Timestamp, path: String, found: &mut Vec<Problem>) -> Option<Schedule> {
-    let read = Schedule::parse(text, zone).and_then(|schedule| schedule.first(now).map(|_| schedule));
+fn phrase(
+    text: &str,
+    zone: Option<&str>,
+    options: schedule::Options,
+    now: Timestamp,
+    path: String,
+    found: &mut Vec<Problem>,
+) -> Option<Schedule> {
+    let read = Schedule::parse_with(text, zone, options).and_then(|schedule| schedule.first(now).map(|_| schedule));
     read.map_err(|error| found.push(Problem::new(path, error.to_string()))).ok()
 }
 

@@ -4,7 +4,7 @@ use super::noun_of;
 use crate::declared::{Declared, Definition, Kind, WORKFLOW_LISTENER};
 use model::filter::Filter;
 use model::pattern::Pattern;
-use types::deployment::{Handler, SubscriptionSpec, Trigger as WorkflowTrigger, WorkflowSpec};
+use types::deployment::{SubscriptionSpec, Trigger as WorkflowTrigger, WorkflowSpec};
 use types::{EventRow, Fault};
 
 /// Automatic retries of one delivery.
@@ -99,7 +99,7 @@ fn of_workflow(definition: &Definition) -> Option<Subscription> {
     let (workflow, event, filter) = begins_with(definition.spec.as_str())?;
     let name = format!("{WORKFLOW_LISTENER}{}", definition.name);
     // What is called is the workflow; the handler only has the place of one.
-    let handler = Handler::Function(types::FunctionName::parse(&definition.name).ok()?);
+    let handler = crate::schedules::placeholder();
     let spec = SubscriptionSpec { name: Some(name.clone()), event, handler, priority: 0, filter, max_retries: 0 };
     let read = Subscription::read(&name, spec, definition.after);
     let read = read.map_err(|fault| tracing::warn!(workflow = workflow.name, %fault, "its event does not begin it"));

@@ -142,6 +142,8 @@ fn bytes_of(row: &Row) -> usize {
         | Row::Follower { .. }
         | Row::TakenIn { .. }
         | Row::EventOrigin(_)
+        | Row::RunsForgotten { .. }
+        | Row::InvocationWish { .. }
         | Row::WorkflowRun(_) => 128,
     }
 }
@@ -177,6 +179,6 @@ pub(super) fn join(waiting: &mut VecDeque<Queued>) {
             }
         }
         let accepts = waiting[at].note().map(|note| &note.accepts);
-        begun.extend(accepts.into_iter().flatten().filter(|a| a.row.began).map(|a| (a.row.id, at)));
+        begun.extend(accepts.into_iter().flatten().filter(|a| a.can_be_joined()).map(|a| (a.row.id, at)));
     }
 }

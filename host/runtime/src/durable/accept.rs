@@ -22,6 +22,15 @@ impl Accepting {
         1024 + 2 * self.row.input.as_str().len()
     }
 
+    /// Whether its row says all there is to say of it until it ends.
+    pub(crate) fn can_be_joined(&self) -> bool {
+        self.row.began && self.until.is_none() && !self.has_wishes()
+    }
+
+    fn has_wishes(&self) -> bool {
+        self.row.priority != 0 || !self.row.retry_on.is_empty()
+    }
+
     /// The row, as it enters the file.
     pub(crate) fn numbered(&self, turn: &Turn<'_>) -> InvocationRow {
         InvocationRow {
@@ -44,6 +53,10 @@ impl Accepting {
         let action = rows::action(&row, 1, status, told);
         let id = row.id;
         turn.write(Row::Invocation(Box::new(row)))?;
+        if self.has_wishes() {
+            let (priority, retry_on) = (self.row.priority, self.row.retry_on.clone());
+            turn.write(Row::InvocationWish { id, priority, retry_on })?;
+        }
         if let Some(until) = self.until {
             let at = Standing::Delayed { until };
             turn.write(Row::InvocationState(InvocationState { id, attempt: 1, interrupted: 0, at }))?;
@@ -72,6 +85,7 @@ impl Object {
         options: &InvokeOptions,
         asker: Asker,
     ) -> Result<Accepting, Fault> {
+        check_wishes(options)?;
         let now = self.node.now();
         let limit = ready.function.manifest.limits.apply(self.node.inner.config.limits).wall;
         let timeout = options.timeout.map_or(limit, |t| limit.min(t));
@@ -96,10 +110,33 @@ impl Object {
             deadline: options.deadline,
             events_after: 0,
             parent: asker.parent,
+            priority: options.priority,
+            retry_on: options.retry_on.clone(),
         };
         let until = options.delay.filter(|delay| !delay.is_zero()).map(|delay| now.plus(delay));
         Ok(Accepting { row: Arc::new(row), until })
     }
+}
+
+fn check_wishes(options: &InvokeOptions) -> Result<(), Fault> {
+    let most = InvocationRow::PRIORITY_MAX;
+    if !(-most..=most).contains(&options.priority) {
+        let message = format!("priority is {}; -{most} to {most} are accepted, 0 is usual", options.priority);
+        return Err(Fault::invalid("PRIORITY_INVALID", message));
+    }
+    let is_code = |code: &String| {
+        (1..=InvocationRow::CODE_BYTES_MAX).contains(&code.len())
+            && code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+    };
+    if options.retry_on.len() > InvocationRow::RETRY_ON_MAX || !options.retry_on.iter().all(is_code) {
+        let message = format!(
+            "retry.retryOn names at most {} codes, each of 1 to {} letters, digits and _-. (like UPSTREAM_TIMEOUT)",
+            InvocationRow::RETRY_ON_MAX,
+            InvocationRow::CODE_BYTES_MAX
+        );
+        return Err(Fault::invalid("RETRY_INVALID", message));
+    }
+    Ok(())
 }
 
 fn checked(retry: Retry) -> Result<Retry, Fault> {

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use types::{ActionRef, ActionStatus, Fault, FaultKind, Id, InvocationRow, Json, Row, Standing};
 
 /// How long a key is known after its invocation is over (spec DUR-10).
-const KEY_KEPT: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const KEY_KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// An invocation that was accepted now, or under the same key before.
 pub(super) struct Asked {

@@ -460,7 +460,9 @@ impl Object {
     /// When the next attempt begins; None: there is none.
     fn retry_at(&self, run: &DurableRun, fault: &Fault) -> Option<Timestamp> {
         let retry = &run.row.retry;
-        if !fault.kind.is_retryable() || run.attempt >= retry.max_attempts {
+        let codes = &run.row.retry_on;
+        let is_wanted = codes.is_empty() || codes.iter().any(|code| *code == *fault.code);
+        if !fault.kind.is_retryable() || !is_wanted || run.attempt >= retry.max_attempts {
             return None;
         }
         let asked = fault.details.as_ref().and_then(|d| d.to_value().get("retryAfterMs").and_then(|v| v.as_u64()));

@@ -15,6 +15,7 @@
 mod accept;
 pub(crate) use accept::{Accepting, Asker};
 mod begin;
+pub(crate) use begin::KEY_KEPT;
 mod cancel;
 mod child;
 pub(crate) use cancel::give_up;
@@ -23,6 +24,8 @@ mod elsewhere;
 pub(crate) use drive::DurableRun;
 mod event;
 pub(crate) use event::wake_waiting;
+mod forget;
+pub(crate) use forget::next_forget;
 mod queue;
 pub(crate) use queue::{Durable, Ended};
 mod replay;

@@ -37,6 +37,27 @@ struct State {
     keys: HashMap<(String, String), Id>,
 }
 
+impl State {
+    /// Puts one where its priority has it, behind those of the same. Who is pushed out of a full line is in the file.
+    fn line_up(&mut self, invocation: Invocation) {
+        let priority = invocation.row.priority;
+        if self.ready.len() >= READY_KEPT_MAX {
+            self.has_more = true;
+            match self.ready.back() {
+                Some(last) if last.row.priority < priority => {}
+                Some(_) | None => return,
+            }
+            if let Some(last) = self.ready.pop_back() {
+                self.queued.remove(&last.row.id);
+            }
+        }
+        let before = self.ready.iter().rev().take_while(|other| other.row.priority < priority).count();
+        self.queued.insert(invocation.row.id);
+        let place = self.ready.len() - before;
+        self.ready.insert(place, invocation);
+    }
+}
+
 /// What there is to do next.
 pub(super) enum Next {
     Drive(Box<Invocation>),
@@ -86,10 +107,8 @@ impl Durable {
             } else if before.contains(&id) {
                 // Its run was put away meanwhile: the next look tells.
                 state.has_more = true;
-            } else if state.ready.len() >= READY_KEPT_MAX {
-                state.has_more = true;
-            } else if state.queued.insert(id) {
-                state.ready.push_back(invocation);
+            } else if !state.queued.contains(&id) {
+                state.line_up(invocation);
             }
         }
     }

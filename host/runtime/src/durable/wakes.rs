@@ -6,6 +6,7 @@
 use crate::commit::lock;
 use crate::node::Node;
 use crate::object::{Object, fault_of};
+use crate::objects::next_time;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -147,9 +148,6 @@ impl Object {
             })
             .await?;
         }
-        if let Some(next) = self.peek(|store| store.next_due().map_err(|e| fault_of(&e))).await? {
-            self.node.inner.wakes.note(self.inner.id, next);
-        }
         self.hand_on_events().await?;
         self.forward_events().await?;
         // Whoever can be told has been: what is left lies ahead.
@@ -157,6 +155,11 @@ impl Object {
             self.node.inner.wakes.note(self.inner.id, next);
         }
         self.go_on_durably();
+        self.forget_runs().await?;
+        let next = self.peek(|store| next_time(&self.node.inner, store).map_err(|e| fault_of(&e))).await?;
+        if let Some(next) = next {
+            self.node.inner.wakes.note(self.inner.id, next);
+        }
         Ok(())
     }
 }

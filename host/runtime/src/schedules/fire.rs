@@ -1,17 +1,18 @@
 //! Ticks: claimed and written down in one turn with the runs they are.
 
 use super::plan::{self, Due, Tick};
-use super::{event, spec_of, timing};
+use super::{Declaration, event, read, stored, timing};
 use crate::commit::write_event;
 use crate::durable::Accepting;
 use crate::durable::Asker;
 use crate::invoke::{InvokeOptions, Ready};
 use crate::object::{Object, fault_of};
+use crate::workflow::PlannedRun;
 use crate::{Caller, STANDARD_RETRY};
 use serde_json::json;
 use std::sync::Arc;
-use store::{Line, Reader, Scheduled, Turn};
-use types::deployment::{Overlap, ScheduleSpec};
+use store::{Scheduled, Turn};
+use types::deployment::Overlap;
 use types::exec::HandlerKind;
 use types::{
     ActionRow, ActionStatus, Durability, Fault, FaultKind, Id, InvocationRow, Json, LastTick, Retry, Row,
@@ -26,16 +27,39 @@ const RUN_BYTES: usize = 2048;
 /// What a tick is fired with.
 pub(super) struct Firing {
     pub(super) name: String,
-    pub(super) spec: ScheduleSpec,
+    pub(super) declaration: Declaration,
     pub(super) caller: Caller,
     pub(super) now: Timestamp,
 }
 
-/// The declaration of a schedule as it is in the file.
-pub(super) fn declaration(reader: &Reader, name: &str) -> Result<Option<Json>, Fault> {
-    let key = crate::declared::Kind::Schedule.key(name)?;
-    let head = reader.newest(&Line::main(), &key).map_err(|e| fault_of(&e))?;
-    Ok(head.filter(|row| !row.deleted).map(|row| row.data))
+/// What ticks call, looked at once for all that are due.
+pub(super) enum Target {
+    Handler(Box<Ready>),
+    /// Its run is planned for each tick, since each has a name of its own.
+    Workflow(String),
+}
+
+/// What a tick becomes.
+pub(super) enum Work {
+    Invocation(Box<Accepting>),
+    Run(Box<PlannedRun>),
+}
+
+impl Firing {
+    fn may_overlap(&self) -> bool {
+        match self.declaration.spec.overlap {
+            Overlap::Skip | Overlap::Queue => false,
+            Overlap::Allow => true,
+        }
+    }
+
+    /// What was to be called, as an action names it.
+    fn target(&self) -> String {
+        match &self.declaration.workflow {
+            Some(workflow) => format!("{}/{workflow}", crate::declared::Kind::Workflow.noun()),
+            None => format!("{}/{}", crate::functions::NOUN, self.declaration.spec.handler.function()),
+        }
+    }
 }
 
 /// The payload of a tick (spec EVR-11).
@@ -55,7 +79,7 @@ impl Object {
         let found = self
             .peek(|store| {
                 let due = store.due_schedules(now, FIRED_AT_ONCE).map_err(|e| fault_of(&e))?;
-                due.into_iter().map(|due| Ok((declaration(store, &due.name)?, due))).collect::<Result<Vec<_>, Fault>>()
+                due.into_iter().map(|due| Ok((stored(store, &due.name)?, due))).collect::<Result<Vec<_>, Fault>>()
             })
             .await?;
         for (spec, scheduled) in found {
@@ -67,8 +91,9 @@ impl Object {
     async fn fire(&self, found: Scheduled, spec: Option<Json>, now: Timestamp) -> Result<(), Fault> {
         let Scheduled { name, state, failed_count: _ } = found;
         let Some(time) = state.next_run_at else { return Ok(()) };
-        let read = spec.as_ref().map(|spec| spec_of(spec).and_then(|spec| Ok((timing(&spec)?, spec)))).transpose();
-        let (schedule, spec) = match read {
+        let read = spec.as_ref().map(|json| read(&name, json)).transpose().map(Option::flatten);
+        let read = read.and_then(|read| read.map(|read| Ok((timing(&read.spec)?, read))).transpose());
+        let (schedule, declaration) = match read {
             Ok(Some(read)) => read,
             Ok(None) => return self.stop_ticking(name, state, None).await,
             Err(fault) => {
@@ -77,16 +102,10 @@ impl Object {
                 return self.stop_ticking(name, state, Some(still)).await;
             }
         };
-        let Due { ticks, next } = plan::due(&schedule, spec.catch_up, time, now, state.anchor);
+        let Due { ticks, next } = plan::due(&schedule, declaration.spec.catch_up, time, now, state.anchor);
         let caller = self.own_caller(&format!("schedule:{name}"));
-        let firing = Firing { name, spec, caller, now };
-        let made = match ticks.first() {
-            None => Ok(Vec::new()),
-            Some(first) => match self.tick_ready(&firing, *first, state.run_count + 1).await {
-                Ok(ready) => ticks.iter().map(|tick| self.tick(&firing, &ready, *tick)).collect(),
-                Err(fault) => Err(fault),
-            },
-        };
+        let firing = Firing { name, declaration, caller, now };
+        let made = self.ticks(&firing, &ticks, state.run_count + 1).await;
         let made = match made {
             // It is tried again soon, and nothing is lost.
             Err(fault) if matches!(fault.kind, FaultKind::Unavailable | FaultKind::Internal) => return Err(fault),
@@ -108,21 +127,43 @@ impl Object {
         .await
     }
 
-    /// What a tick calls, whose payload it accepts.
-    pub(super) async fn tick_ready(&self, firing: &Firing, tick: Tick, run: u64) -> Result<Ready, Fault> {
-        let payload = payload(&firing.name, tick, firing.now, run);
-        self.ready_handler(&firing.spec.handler, HandlerKind::Schedule, payload).await
+    /// What each of the ticks becomes; `run` is the first one's number.
+    pub(super) async fn ticks(&self, firing: &Firing, ticks: &[Tick], run: u64) -> Result<Vec<Work>, Fault> {
+        let Some(first) = ticks.first() else { return Ok(Vec::new()) };
+        let first = payload(&firing.name, *first, firing.now, run);
+        let Declaration { spec, workflow } = &firing.declaration;
+        let target = match workflow {
+            Some(workflow) => Target::Workflow(workflow.clone()),
+            None => {
+                let ready = self.ready_handler(&spec.handler, HandlerKind::Schedule, first).await?;
+                Target::Handler(Box::new(ready))
+            }
+        };
+        let mut made = Vec::with_capacity(ticks.len());
+        for tick in ticks {
+            made.push(match &target {
+                Target::Handler(ready) => Work::Invocation(Box::new(self.tick(firing, ready, *tick)?)),
+                Target::Workflow(name) => Work::Run(Box::new(self.run_of_tick(firing, name, *tick, run).await?)),
+            });
+        }
+        Ok(made)
+    }
+
+    /// The run that a tick is, called by the tick: one that is fired twice is one run (spec WFL-7).
+    async fn run_of_tick(&self, firing: &Firing, workflow: &str, tick: Tick, run: u64) -> Result<PlannedRun, Fault> {
+        let input = payload(&firing.name, tick, firing.now, run);
+        let (name, key) = (format!("{workflow}@{}", tick.at), format!("tick:{}", tick.at));
+        let planned = self.plan_run(&firing.caller, workflow, input, Some(name), Some(key)).await?;
+        Ok(planned.ticked(&firing.name, tick.at, firing.may_overlap()))
     }
 
     /// The invocation that a tick is. Runs that may not overlap have a word that keeps them apart.
-    pub(super) fn tick(&self, firing: &Firing, ready: &Ready, tick: Tick) -> Result<Accepting, Fault> {
-        let serial = match firing.spec.overlap {
-            Overlap::Skip | Overlap::Queue => Some(format!("schedule:{}", firing.name)),
-            Overlap::Allow => None,
-        };
+    fn tick(&self, firing: &Firing, ready: &Ready, tick: Tick) -> Result<Accepting, Fault> {
+        let serial = (!firing.may_overlap()).then(|| format!("schedule:{}", firing.name));
+        let spec = &firing.declaration.spec;
         let options = InvokeOptions {
             durability: Durability::Do,
-            retry: Some(Retry { max_attempts: firing.spec.max_retries.saturating_add(1), ..STANDARD_RETRY }),
+            retry: Some(Retry { max_attempts: spec.max_retries.saturating_add(1), ..STANDARD_RETRY }),
             serial,
             idempotency_key: Some(format!("{}@{}", firing.name, tick.at)),
             ..InvokeOptions::default()
@@ -150,10 +191,10 @@ fn claim(
     firing: &Firing,
     mut state: ScheduleState,
     ticks: Vec<Tick>,
-    runs: Vec<Accepting>,
+    runs: Vec<Work>,
 ) -> Result<(), Fault> {
     let unfinished = turn.unfinished_of_schedule(&firing.name, super::UNFINISHED_MAX).map_err(|e| fault_of(&e))?;
-    let skipped = runs.len() - plan::room(firing.spec.overlap, unfinished, runs.len());
+    let skipped = runs.len() - plan::room(firing.declaration.spec.overlap, unfinished, runs.len());
     if !runs.is_empty() {
         let outcome = if skipped < runs.len() { TickOutcome::Ran } else { TickOutcome::Skipped };
         state.last = Some(LastTick { at: firing.now, outcome });
@@ -172,15 +213,24 @@ pub(super) fn begin(
     firing: &Firing,
     state: &mut ScheduleState,
     tick: Tick,
-    run: Accepting,
+    run: Work,
 ) -> Result<Id, Fault> {
-    state.run_count += 1;
-    let input = payload(&firing.name, tick, firing.now, state.run_count);
-    let id = run.row.id;
-    let row = Arc::new(InvocationRow { input: input.clone(), ..InvocationRow::clone(&run.row) });
+    let input = payload(&firing.name, tick, firing.now, state.run_count + 1);
     let at = turn.at();
-    Accepting { row, ..run }.write(turn, at).map_err(|e| fault_of(&e))?;
-    if firing.spec.emit {
+    let id = match run {
+        Work::Invocation(run) => {
+            let id = run.row.id;
+            let row = Arc::new(InvocationRow { input: input.clone(), ..InvocationRow::clone(&run.row) });
+            Accepting { row, ..*run }.write(turn, at).map_err(|e| fault_of(&e))?;
+            id
+        }
+        Work::Run(run) => match run.known(turn)? {
+            Some(known) => return Ok(known),
+            None => run.with_input(input.clone()).write(turn, at)?.id(),
+        },
+    };
+    state.run_count += 1;
+    if firing.declaration.spec.emit {
         write_event(turn, event("fired", &firing.name, &input.to_value()), id, at).map_err(|e| fault_of(&e))?;
     }
     Ok(id)
@@ -195,7 +245,7 @@ fn refuse(turn: &mut Turn<'_>, firing: &Firing, mut state: ScheduleState, fault:
         id: Id::new(at, rand::random()),
         verb: "invoke".to_owned(),
         actor: firing.caller.identity.actor.to_string(),
-        target: format!("{}/{}", crate::functions::NOUN, firing.spec.handler.function()),
+        target: firing.target(),
         input: None,
         output: None,
         options: Json::from_value(&json!({ "schedule": firing.name })),

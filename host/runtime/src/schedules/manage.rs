@@ -1,13 +1,13 @@
 //! What principals ask of schedules: list, add, change, pause, remove, run now (spec EVR-9).
 
-use super::fire::{Firing, begin, declaration};
+use super::fire::{Firing, begin};
 use super::plan::Tick;
-use super::{UNFINISHED_MAX, invalid, name_of, spec_of, timing};
+use super::{Declaration, UNFINISHED_MAX, invalid, name_of, read, stored, timing, workflow_of};
 use crate::Caller;
 use crate::declared::{DECLARED_MAX, Kind, declare};
 use crate::object::{Object, fault_of};
 use store::{PAGE_MAX, Reader, Scheduled, Turn};
-use types::deployment::{Overlap, ScheduleSpec};
+use types::deployment::{OF_WORKFLOW, Overlap, ScheduleSpec};
 use types::{At, Fault, FaultKind, Id, Json, LastTick, Row, ScheduleState, TickOutcome};
 
 /// A schedule as it is declared, and where it stands.
@@ -15,6 +15,8 @@ use types::{At, Fault, FaultKind, Id, Json, LastTick, Row, ScheduleState, TickOu
 pub struct ScheduleShown {
     pub name: String,
     pub spec: ScheduleSpec,
+    /// What its ticks begin runs of; None: they call the handler.
+    pub workflow: Option<String>,
     pub state: ScheduleState,
     /// Of the last tick: as an action's status, or `skipped`.
     pub last_status: Option<&'static str>,
@@ -66,6 +68,11 @@ impl Object {
         caller.may("schedules", "create")?;
         timing(&spec)?;
         let name = name_of(&spec)?;
+        if workflow_of(&name).is_some() {
+            return Err(invalid(format!(
+                "name: those that begin with {OF_WORKFLOW} are of workflows; use another one"
+            )));
+        }
         self.check_tick_handler(&spec).await?;
         if self.inner.declared.all(Kind::Schedule).len() >= DECLARED_MAX {
             let message = format!("an object has {DECLARED_MAX} schedules at most; remove one first");
@@ -73,7 +80,7 @@ impl Object {
         }
         let by = caller.clone();
         self.write_schedule(move |turn| {
-            if declaration(turn, &name)?.is_some() {
+            if stored(turn, &name)?.is_some() {
                 let message = format!("there is a schedule {name} already; change it, or name this one differently");
                 return Err(Fault::conflict("SCHEDULE_EXISTS", message));
             }
@@ -94,23 +101,29 @@ impl Object {
         change: ScheduleChange,
     ) -> Result<ScheduleShown, Fault> {
         caller.may("schedules", "update")?;
-        let now = self.schedule_spec(name).await?;
-        let spec = merged(&now, &change)?;
+        let was = self.declared_schedule(name).await?;
+        if !change.fields.is_empty() && was.workflow.is_some() {
+            return Err(of_workflow(name));
+        }
+        let spec = merged(&was.spec, &change)?;
         timing(&spec)?;
-        if spec.handler != now.handler {
+        if spec.handler != was.spec.handler {
             self.check_tick_handler(&spec).await?;
         }
         let (by, name) = (caller.clone(), name.to_owned());
         self.write_schedule(move |turn| {
-            if declaration(turn, &name)?.map(|json| spec_of(&json)).transpose()?.as_ref() != Some(&now) {
+            if declaration(turn, &name)?.as_ref() != Some(&was) {
                 let message = format!("the schedule {name} was changed at the same time; look at it and try again");
                 return Err(Fault::conflict("SCHEDULE_CHANGED", message));
             }
-            let declares = declare(turn, &by, Kind::Schedule, &name, Some(&Json::of(&spec)))?;
+            let declares = match was.workflow {
+                None => Some(declare(turn, &by, Kind::Schedule, &name, Some(&Json::of(&spec)))?),
+                Some(_) => None,
+            };
             if let Some(paused) = change.paused {
                 pause(turn, &name, &spec, paused)?;
             }
-            Ok((Some(declares), shown(turn, &name)?))
+            Ok((declares, shown(turn, &name)?))
         })
         .await
     }
@@ -119,6 +132,9 @@ impl Object {
     /// `not-found` when there is none of this name.
     pub async fn remove_schedule(&self, caller: &Caller, name: &str) -> Result<(), Fault> {
         caller.may("schedules", "delete")?;
+        if self.declared_schedule(name).await?.workflow.is_some() {
+            return Err(of_workflow(name));
+        }
         let (by, name) = (caller.clone(), name.to_owned());
         self.write_schedule(move |turn| {
             if declaration(turn, &name)?.is_none() {
@@ -135,18 +151,17 @@ impl Object {
     /// `conflict` when as many runs of it as may be have not ended.
     pub async fn run_schedule(&self, caller: &Caller, name: &str) -> Result<Id, Fault> {
         caller.may("schedules", "invoke")?;
-        let spec = self.schedule_spec(name).await?;
+        let declaration = self.declared_schedule(name).await?;
         let now = self.node.now();
         let own = self.own_caller(&format!("schedule:{name}"));
         let by = Caller { request_id: caller.request_id.clone(), ..own };
-        let firing = Firing { name: name.to_owned(), spec, caller: by, now };
+        let firing = Firing { name: name.to_owned(), declaration, caller: by, now };
         let tick = Tick { at: now, missed: 0 };
-        let ready = self.tick_ready(&firing, tick, 1).await?;
-        let run = self.tick(&firing, &ready, tick)?;
+        let run = self.ticks(&firing, &[tick], 1).await?.pop().ok_or_else(Fault::internal)?;
         self.change(4096, move |turn| {
             let known = turn.schedule(&firing.name).map_err(|e| fault_of(&e))?;
             let mut state = known.ok_or_else(|| unknown(&firing.name))?.state;
-            let max = match firing.spec.overlap {
+            let max = match firing.declaration.spec.overlap {
                 // One runs, one waits.
                 Overlap::Skip | Overlap::Queue => 2,
                 Overlap::Allow => UNFINISHED_MAX,
@@ -177,9 +192,9 @@ impl Object {
         Ok(self.change_then(4096, write, took).await?.1)
     }
 
-    async fn schedule_spec(&self, name: &str) -> Result<ScheduleSpec, Fault> {
+    async fn declared_schedule(&self, name: &str) -> Result<Declaration, Fault> {
         self.flush().await?;
-        self.peek(|store| spec_of(&declaration(store, name)?.ok_or_else(|| unknown(name))?)).await
+        self.peek(|store| declaration(store, name)?.ok_or_else(|| unknown(name))).await
     }
 
     /// Somebody who adds a schedule is told at once that nobody would answer it.
@@ -194,6 +209,17 @@ impl Object {
     }
 }
 
+fn declaration(reader: &Reader, name: &str) -> Result<Option<Declaration>, Fault> {
+    Ok(stored(reader, name)?.map(|json| read(name, &json)).transpose()?.flatten())
+}
+
+/// What a workflow says of its own schedule is changed there.
+fn of_workflow(name: &str) -> Fault {
+    let workflow = workflow_of(name).unwrap_or(name);
+    let message = format!("{name} is the trigger of the workflow {workflow}; change or remove the workflow");
+    Fault::conflict("SCHEDULE_OF_WORKFLOW", message)
+}
+
 fn unknown(name: &str) -> Fault {
     Fault::not_found("SCHEDULE_NOT_FOUND", format!("there is no schedule {name} here"))
 }
@@ -206,7 +232,7 @@ fn shown(reader: &Reader, name: &str) -> Result<ScheduleShown, Fault> {
 
 fn show(reader: &Reader, scheduled: Scheduled) -> Result<Option<ScheduleShown>, Fault> {
     let Scheduled { name, state, failed_count } = scheduled;
-    let Some(spec) = declaration(reader, &name)? else { return Ok(None) };
+    let Some(Declaration { spec, workflow }) = declaration(reader, &name)? else { return Ok(None) };
     let last_status = match state.last.map(|last| last.outcome) {
         None => None,
         Some(TickOutcome::Skipped) => Some("skipped"),
@@ -218,7 +244,7 @@ fn show(reader: &Reader, scheduled: Scheduled) -> Result<Option<ScheduleShown>, 
         }
     };
     let failure_count = failed_count + state.refused_count;
-    Ok(Some(ScheduleShown { name, spec: spec_of(&spec)?, state, last_status, failure_count }))
+    Ok(Some(ScheduleShown { name, spec, workflow, state, last_status, failure_count }))
 }
 
 /// The specification with the fields of a change in it.

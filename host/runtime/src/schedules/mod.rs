@@ -5,6 +5,9 @@
 //! earliest of an object's times, so a tick opens the object; `fire` then claims it: one turn moves the row to the next
 //! time and writes the invocation, which from there on is as durable as any other (`crate::durable`). A tick is therefore
 //! begun exactly once, and its handler runs at least once. `manage` is what principals ask for.
+//!
+//! A workflow whose trigger is a schedule has one of its own, `workflow:NAME`, which comes, changes and goes with the
+//! workflow; its ticks are runs of it.
 
 mod fire;
 mod manage;
@@ -15,14 +18,74 @@ use crate::commit::{NewEvent, write_event};
 use crate::declared::Kind;
 use crate::object::fault_of;
 use schedule::Schedule;
-use store::Turn;
-use types::deployment::ScheduleSpec;
-use types::{Fault, Id, Json, Noun, Row, ScheduleState, ThingId, ThingKey, ThingRow, Timestamp};
+use store::{Line, Reader, Turn};
+use types::deployment::{Handler, METADATA_BYTES_MAX, OF_WORKFLOW, ScheduleSpec, Trigger, WorkflowSpec};
+use types::{Fault, FunctionName, Id, Json, Noun, Row, ScheduleState, ThingId, ThingKey, ThingRow, Timestamp};
 
 /// Runs of one schedule that have not ended, whatever its `overlap` allows; a tick beyond it is skipped.
 const UNFINISHED_MAX: u32 = 100;
 /// The most retries that a schedule can ask for.
 const RETRIES_MAX: u32 = 100;
+
+/// A schedule as it was declared, and what its ticks are.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Declaration {
+    pub(super) spec: ScheduleSpec,
+    /// A tick is a run of this workflow, and the handler is only a [placeholder].
+    pub(super) workflow: Option<String>,
+}
+
+/// Stands where a handler does when it is a workflow that is begun.
+pub(crate) fn placeholder() -> Handler {
+    Handler::Function(FunctionName::parse("workflow").expect("it is a function's name"))
+}
+
+/// Whose schedule it is, if it is a workflow's own.
+pub(crate) fn workflow_of(schedule: &str) -> Option<&str> {
+    schedule.strip_prefix(OF_WORKFLOW)
+}
+
+/// What is declared under a schedule's name, not read yet.
+fn stored(reader: &Reader, name: &str) -> Result<Option<Json>, Fault> {
+    let (kind, of) = match workflow_of(name) {
+        Some(workflow) => (Kind::Workflow, workflow),
+        None => (Kind::Schedule, name),
+    };
+    let head = reader.newest(&Line::main(), &kind.key(of)?).map_err(|e| fault_of(&e))?;
+    Ok(head.filter(|row| !row.deleted).map(|row| row.data))
+}
+
+/// The schedule that is declared so. None: a workflow that nothing but somebody or an event begins.
+fn read(name: &str, json: &Json) -> Result<Option<Declaration>, Fault> {
+    match workflow_of(name) {
+        None => Ok(Some(Declaration { spec: spec_of(json)?, workflow: None })),
+        Some(workflow) => {
+            let spec = spec_of_workflow(name, json)?;
+            Ok(spec.map(|spec| Declaration { spec, workflow: Some(workflow.to_owned()) }))
+        }
+    }
+}
+
+/// What begins a workflow, as a schedule of its own. A run that fails is not begun again: its steps have attempts.
+fn spec_of_workflow(name: &str, json: &Json) -> Result<Option<ScheduleSpec>, Fault> {
+    let workflow: WorkflowSpec =
+        serde_json::from_str(json.as_str()).map_err(|e| invalid(format!("it is no workflow: {e}")))?;
+    Ok(match workflow.trigger {
+        Trigger::Manual | Trigger::Event { .. } => None,
+        Trigger::Schedule { schedule, timezone, catch_up, overlap, allow_sub_minute } => Some(ScheduleSpec {
+            name: Some(name.to_owned()),
+            schedule,
+            timezone,
+            handler: placeholder(),
+            catch_up,
+            overlap,
+            max_retries: 0,
+            emit: false,
+            allow_sub_minute,
+            metadata: None,
+        }),
+    })
+}
 
 /// A specification as it was declared.
 fn spec_of(spec: &Json) -> Result<ScheduleSpec, Fault> {
@@ -38,7 +101,13 @@ fn timing(spec: &ScheduleSpec) -> Result<Schedule, Fault> {
     if spec.max_retries > RETRIES_MAX {
         return Err(invalid(format!("maxRetries is {}; 0 to {RETRIES_MAX} are accepted", spec.max_retries)));
     }
-    Schedule::parse(&spec.schedule, spec.timezone.as_deref()).map_err(|e| invalid(e.to_string()))
+    if let Some(metadata) = &spec.metadata
+        && (!metadata.to_value().is_object() || metadata.as_str().len() > METADATA_BYTES_MAX)
+    {
+        return Err(invalid(format!("metadata is an object of at most {} KiB", METADATA_BYTES_MAX >> 10)));
+    }
+    let options = schedule::Options { allow_sub_minute: spec.allow_sub_minute };
+    Schedule::parse_with(&spec.schedule, spec.timezone.as_deref(), options).map_err(|e| invalid(e.to_string()))
 }
 
 /// What a schedule is called when nobody names it: its handler and what is meant (spec EVR-8).
@@ -57,12 +126,26 @@ pub(crate) fn name_of(spec: &ScheduleSpec) -> Result<String, Fault> {
 ///
 /// # Errors
 /// `SCHEDULE_INVALID` when its text cannot be read, or never occurs.
-pub(crate) fn declared(turn: &mut Turn<'_>, action: Option<Id>, name: &str, spec: Option<&Json>) -> Result<(), Fault> {
+pub(crate) fn declared(
+    turn: &mut Turn<'_>,
+    action: Option<Id>,
+    kind: Kind,
+    name: &str,
+    spec: Option<&Json>,
+) -> Result<(), Fault> {
+    let name = match kind {
+        Kind::Schedule => name.to_owned(),
+        Kind::Workflow => format!("{OF_WORKFLOW}{name}"),
+        Kind::Subscription | Kind::Function | Kind::Deployment => return Ok(()),
+    };
+    let name = name.as_str();
+    let declaration = spec.map(|spec| read(name, spec)).transpose()?.flatten();
     let known = turn.schedule(name).map_err(|e| fault_of(&e))?.map(|found| found.state);
-    let state = match spec {
+    let state = match declaration {
+        None if known.is_none() => return Ok(()),
         None => None,
-        Some(spec) => {
-            let schedule = timing(&spec_of(spec)?)?;
+        Some(Declaration { spec, workflow: _ }) => {
+            let schedule = timing(&spec)?;
             match &known {
                 Some(state) if state.canonical == schedule.canonical() => return Ok(()),
                 _ => Some(Box::new(begun(&schedule, known.clone(), turn.at())?)),
@@ -114,12 +197,16 @@ fn at_rest(schedule: &Schedule, now: Timestamp) -> ScheduleState {
 /// A thing came over from another object. A schedule is paused here, so that nothing is done twice because of a copy
 /// (spec LIF-1).
 pub(crate) fn copied(turn: &mut Turn<'_>, row: &ThingRow) -> Result<(), Fault> {
-    if row.key.noun.as_str() != Kind::Schedule.noun() || row.deleted {
-        return Ok(());
-    }
-    let Ok(schedule) = spec_of(&row.data).and_then(|spec| timing(&spec)) else { return Ok(()) };
+    let (noun, id) = (row.key.noun.as_str(), row.key.id.as_str());
+    let name = match noun {
+        _ if row.deleted => return Ok(()),
+        noun if noun == Kind::Schedule.noun() => id.to_owned(),
+        noun if noun == Kind::Workflow.noun() => format!("{OF_WORKFLOW}{id}"),
+        _ => return Ok(()),
+    };
+    let Ok(Some(declaration)) = read(&name, &row.data) else { return Ok(()) };
+    let Ok(schedule) = timing(&declaration.spec) else { return Ok(()) };
     let state = Some(Box::new(at_rest(&schedule, turn.at())));
-    let name = row.key.id.as_str().to_owned();
     turn.write(Row::Schedule { name, state }).map_err(|e| fault_of(&e))
 }
 

@@ -255,7 +255,7 @@ impl Object {
 
     /// What is to be called when a run failed, with what is known of it.
     pub(crate) async fn on_failure(&self, of: &RunOf, run: &DurableRun, fault: &Fault) -> Option<Accepting> {
-        if !matches!(run.row.trigger, Trigger::Workflow { .. }) {
+        if !of.is_whole() {
             return None;
         }
         let (id, workflow) = (of.id, of.workflow.clone());

@@ -4,8 +4,8 @@ use crate::Caller;
 use crate::declared::{DECLARED_MAX, Definition, Kind, declare};
 use crate::object::{Object, fault_of};
 use model::filter::Filter;
-use types::deployment::{Deployment, Step, Trigger, WorkflowBody, WorkflowSpec};
-use types::{Fault, Json};
+use types::deployment::{Deployment, Step, WorkflowBody, WorkflowSpec};
+use types::{Fault, Json, Timestamp};
 
 /// A workflow, as it is told.
 #[derive(Clone, PartialEq, Debug)]
@@ -60,7 +60,7 @@ impl Object {
     /// `WORKFLOW_INVALID` with all that is wrong.
     pub async fn set_workflow(&self, caller: &Caller, spec: WorkflowSpec) -> Result<WorkflowShown, Fault> {
         caller.may("workflows", "update")?;
-        check(&spec)?;
+        check(&spec, self.node.now())?;
         let known = self.inner.declared.all(Kind::Workflow);
         if known.len() >= DECLARED_MAX && known.iter().all(|known| known.name != spec.name) {
             let message = format!("an object has {DECLARED_MAX} workflows at most; delete some");
@@ -115,16 +115,16 @@ pub(super) fn unknown(name: &str) -> Fault {
     )
 }
 
-fn check(spec: &WorkflowSpec) -> Result<(), Fault> {
+fn check(spec: &WorkflowSpec, now: Timestamp) -> Result<(), Fault> {
     let whole = Deployment { workflows: vec![spec.clone()], ..Deployment::default() };
     let mut problems: Vec<(String, String)> =
         whole.check().into_iter().map(|p| (p.path.replacen("workflows[0].", "", 1), p.message)).collect();
     if let WorkflowBody::Steps(steps) = &spec.run {
         check_expressions(steps, &mut problems);
     }
-    if let Trigger::Schedule { .. } = spec.trigger {
-        problems.push(("trigger.schedule".to_owned(), crate::application::NO_SCHEDULES.to_owned()));
-    }
+    let mut begun = Vec::new();
+    crate::application::of_trigger(&spec.trigger, "workflow", now, &mut begun);
+    problems.extend(begun.into_iter().map(|p| (p.path.replacen("workflow.", "", 1), p.message)));
     let Some((path, message)) = problems.first() else { return Ok(()) };
     let all: Vec<_> =
         problems.iter().map(|(path, message)| serde_json::json!({ "path": path, "message": message })).collect();

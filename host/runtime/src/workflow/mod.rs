@@ -61,9 +61,22 @@ impl RunOf {
             let (id, name) = (branch.run, branch.run_name.clone());
             return Some(Self { id, name, workflow: workflow.clone(), input, is_branch: true });
         }
-        let Trigger::Workflow { name: workflow } = &row.trigger else { return None };
+        let workflow = match &row.trigger {
+            Trigger::Workflow { name } => name,
+            Trigger::Schedule { name, at: _ } => crate::schedules::workflow_of(name)?,
+            Trigger::Call
+            | Trigger::Step { .. }
+            | Trigger::Event { .. }
+            | Trigger::Timer { .. }
+            | Trigger::Object { .. } => return None,
+        };
         let name = row.key.clone().unwrap_or_else(|| row.id.to_string());
-        Some(Self { id: row.id, name, workflow: workflow.clone(), input: row.input.clone(), is_branch: false })
+        Some(Self { id: row.id, name, workflow: workflow.to_owned(), input: row.input.clone(), is_branch: false })
+    }
+
+    /// A branch is told of with the whole run.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.is_branch
     }
 
     /// The source of the events that are sent to it.

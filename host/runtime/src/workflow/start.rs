@@ -3,7 +3,7 @@
 use super::{RunOf, RunShown};
 use crate::Caller;
 use crate::commit::write_event;
-use crate::durable::{Accepting, Asker, DurableRun};
+use crate::durable::{Accepting, Asker, DurableRun, KEY_KEPT};
 use crate::invoke::InvokeOptions;
 use crate::object::{Object, fault_of};
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use store::{Turn, WorkflowRun};
 use types::deployment::{WorkflowBody, WorkflowSpec, check_name};
 use types::exec::{Entry, HandlerKind};
 use types::{
-    Asked, BranchOf, Call, Fault, FunctionName, Id, InvocationRow, Json, Retry, Row, Timestamp, Trigger, WorkflowRunRow,
+    Asked, BranchOf, Call, Fault, FunctionName, Id, InvocationRow, Json, Retry, Row, Standing, Timestamp, Trigger,
+    WorkflowRunRow,
 };
 
 /// A run is tried once: its steps have attempts of their own.
@@ -20,6 +21,9 @@ const ONCE: Retry =
     Retry { max_attempts: 1, initial_delay_ms: 100, max_delay_ms: 30_000, multiplier: 2.0, jitter: true };
 /// Of the interpreter's own time in one go, its waits not counted.
 const OWN_TIME_MS: u64 = 3_600_000;
+
+/// Before a caller's key: events and ticks have keys of their own.
+const KEY: &str = "key:";
 
 /// A run that somebody wants.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +73,7 @@ impl Object {
         if let Some(Err(message)) = wanted.run_id.as_deref().map(check_name) {
             return Err(Fault::invalid("RUN_ID_INVALID", message));
         }
-        let key = wanted.idempotency_key.map(|key| format!("key:{key}"));
+        let key = wanted.idempotency_key.map(|key| format!("{KEY}{key}"));
         let input = wanted.input.unwrap_or_else(Json::null);
         let planned = self.plan_run(caller, workflow, input, wanted.run_id, key).await?;
         let started = self.start_planned(planned).await?;
@@ -147,13 +151,44 @@ impl PlannedRun {
         self
     }
 
+    /// It was begun by a tick, whose schedule says whether runs of it may be under way at once.
+    pub(crate) fn ticked(mut self, schedule: &str, at: Timestamp, may_overlap: bool) -> Self {
+        let mut row = InvocationRow::clone(&self.accepting.row);
+        row.trigger = Trigger::Schedule { name: schedule.to_owned(), at };
+        if !may_overlap {
+            row.serial.get_or_insert_with(|| format!("schedule:{schedule}"));
+            // Where the workflow's own runs wait in line already, this one waits for all before it.
+            self.row.width = Some(1);
+        }
+        self.accepting.row = Arc::new(row);
+        self
+    }
+
+    /// With what its turn has to say of it.
+    pub(crate) fn with_input(mut self, input: Json) -> Self {
+        self.of.input = input.clone();
+        self.accepting.row = Arc::new(InvocationRow { input, ..InvocationRow::clone(&self.accepting.row) });
+        self
+    }
+
+    /// The run that was begun for the same reason before.
+    pub(crate) fn known(&self, turn: &Turn<'_>) -> Result<Option<Id>, Fault> {
+        let Some(key) = &self.row.key else { return Ok(None) };
+        let known = turn.workflow_run_by_key(&self.row.workflow, key).map_err(|e| fault_of(&e))?;
+        Ok(known.map(|known| known.row.id))
+    }
+
     /// Into the file, unless it is known there.
     pub(crate) fn write(self, turn: &mut Turn<'_>, at: Timestamp) -> Result<Started, Fault> {
         let Self { accepting, row, of } = self;
         if let Some(key) = &row.key
             && let Some(known) = turn.workflow_run_by_key(&row.workflow, key).map_err(|e| fault_of(&e))?
         {
-            return shared(&known, &accepting.row.input);
+            if !is_forgotten(turn, &known, at)? {
+                return shared(&known, &accepting.row.input);
+            }
+            let before = WorkflowRunRow { key: None, ..known.row };
+            turn.write(Row::WorkflowRun(Box::new(before))).map_err(|e| fault_of(&e))?;
         }
         if turn.workflow_run_named(&row.workflow, &row.name).map_err(|e| fault_of(&e))?.is_some() {
             let message = format!("there is a run {:?} of {} already; use another runId", row.name, row.workflow);
@@ -166,6 +201,17 @@ impl PlannedRun {
         write_event(turn, started, id, at).map_err(|e| fault_of(&e))?;
         Ok(Started::New(id))
     }
+}
+
+/// Whether a caller's key can be used again, its run having ended so long ago (spec DUR-10). An event and a tick begin one
+/// run for as long as that is kept.
+fn is_forgotten(turn: &Turn<'_>, known: &WorkflowRun, now: Timestamp) -> Result<bool, Fault> {
+    let is_callers = known.row.key.as_ref().is_some_and(|key| key.starts_with(KEY));
+    if !is_callers || !matches!(known.invocation.state.at, Standing::Done { .. }) {
+        return Ok(false);
+    }
+    let action = turn.action(known.row.id).map_err(|e| fault_of(&e))?;
+    Ok(action.and_then(|action| action.completed_at).is_none_or(|at| at.plus(KEY_KEPT) <= now))
 }
 
 fn shared(known: &WorkflowRun, input: &Json) -> Result<Started, Fault> {
@@ -215,6 +261,8 @@ fn declared(
         deadline: deadline(spec, now),
         events_after: 0,
         parent: None,
+        priority: 0,
+        retry_on: Vec::new(),
     }
 }
 

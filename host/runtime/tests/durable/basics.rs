@@ -5,7 +5,7 @@ use org_ai_runtime::InvokeOptions;
 use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::{ScriptedExecutor, completed, failed};
-use types::{ActionStatus, Call, Fault, Retry};
+use types::{ActionStatus, Call, Fault, Json, Retry};
 
 /// `flaky` fails as often as its input says, `broken` always, `slow` takes its time, `count` counts things.
 fn executor(performed: &Performed) -> ScriptedExecutor {
@@ -301,5 +301,86 @@ async fn whoever_leaves_does_not_end_it() -> anyhow::Result<()> {
     let row = rows.iter().find(|r| r.target == "Function/slow").expect("it was accepted");
     assert_eq!(scene.over(row.id).await?.status, ActionStatus::Completed);
     assert_eq!(row.options.to_value()["input"], Value::Null);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_named_codes_are_tried_again() -> anyhow::Result<()> {
+    let (dir, performed) = (tempfile::tempdir()?, Performed::default());
+    let scene = scene(&dir, &performed).await?;
+    scene.let_time_pass();
+    let on = |codes: &[&str]| InvokeOptions {
+        retry_on: codes.iter().map(|code| (*code).to_owned()).collect(),
+        ..InvokeOptions::default()
+    };
+    let other = scene.invoke("flaky", &json!(1), on(&["OTHER"])).await.expect_err("its code is not among them");
+    assert_eq!((other.fault.code.as_str(), performed.times()), ("NOT_YET", 1));
+    scene.invoke("flaky", &json!(2), on(&["OTHER", "NOT_YET"])).await.map_err(|f| f.fault)?;
+    let refused = scene.invoke("flaky", &json!(0), on(&["no code"])).await.expect_err("it has a space");
+    assert_eq!((refused.fault.code.as_str(), refused.action), ("RETRY_INVALID", None));
+    let many = scene.invoke("flaky", &json!(0), on(&["A"; 21])).await.expect_err("twenty at most");
+    assert_eq!(many.fault.code, "RETRY_INVALID");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_higher_priority_runs_first_and_equal_ones_in_their_order() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let order = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let open = std::sync::Arc::new(tokio::sync::Notify::new());
+    let executor = || {
+        let executor = testkit::ScriptedExecutor::new();
+        let (order, open) = (order.clone(), open.clone());
+        executor.on("work", move |job, _| {
+            let (order, open, input) = (order.clone(), open.clone(), job.input.to_value());
+            async move {
+                if input == "first" {
+                    open.notified().await;
+                }
+                order.lock().expect("no test panics with it").push(input.as_str().unwrap_or_default().to_owned());
+                completed(&json!(null))
+            }
+        });
+        executor
+    };
+    let one_at_a_time = |config: &mut org_ai_runtime::Config| config.object_runs_max = 1;
+    let scene = Scene::of(testkit::TestNode::open_with(dir.path(), executor(), one_at_a_time).await?).await?;
+    scene.deploy(&["work"]).await?;
+    let asked = [("first", 0), ("b", 0), ("low", -5), ("c", 0), ("high", 7), ("higher", 100), ("high2", 7)];
+    let mut last = None;
+    for (input, priority) in asked {
+        let options = InvokeOptions { durability: types::Durability::Do, priority, ..InvokeOptions::default() };
+        let input = Json::from_value(&json!(input));
+        let id = scene.root.accept_durably(&scene.caller, &"work".parse()?, input, options).await;
+        let id = id.map_err(|f| f.fault)?;
+        last = if priority == -5 { Some(id) } else { last };
+    }
+    open.notify_one();
+    let low = last.expect("one was asked for");
+    scene.over(low).await?;
+    let found = order.lock().expect("no test panics with it").clone();
+    assert_eq!(found, ["first", "higher", "high", "high2", "b", "c", "low"]);
+    assert_eq!(scene.root.invocation(&scene.caller, low, 0).await?.invocation.row.priority, -5, "it is kept");
+    let refused = InvokeOptions { priority: 101, ..InvokeOptions::default() };
+    let refused = scene.invoke("work", &json!("x"), refused).await.expect_err("it is too high");
+    assert_eq!(refused.fault.code, "PRIORITY_INVALID");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_elses_name_takes_a_right_and_gives_none() -> anyhow::Result<()> {
+    let (dir, performed) = (tempfile::tempdir()?, Performed::default());
+    let scene = scene(&dir, &performed).await?;
+    let namespace = scene.root.namespace().clone();
+    let ann = scene.caller.acting_as(&namespace, "User/ann")?;
+    assert_eq!(&*ann.identity.actor, "https://root.test/User/ann");
+    assert_eq!(ann.identity.scopes, scene.caller.identity.scopes);
+    let whole = scene.caller.acting_as(&namespace, "https://root.test/User/ann")?;
+    assert_eq!(whole.identity.actor, ann.identity.actor);
+    let refused = scene.caller.acting_as(&namespace, "https://other.test/User/ann").expect_err("nobody of this object");
+    assert_eq!(refused.code, "ACTOR_INVALID");
+    let weak = scene.test.caller(&["*.invoke"])?;
+    let refused = weak.acting_as(&namespace, "User/ann").expect_err("it has no such right");
+    assert_eq!((refused.code.as_str(), refused.kind), ("FORBIDDEN", types::FaultKind::Forbidden));
     Ok(())
 }

@@ -114,7 +114,7 @@ impl InvocationStatus {
 }
 
 const COLUMNS: &str = "id, body, input, attempt, interrupted, standing, until, waitStep, waitChild, waitNoun, \
-                       waitVerb, waitFilter, output, version";
+                       waitVerb, waitFilter, output, version, priority, retryOn";
 const STEPS: &str = "invocation, ordinal, attempt, name, stepId, fingerprint, call, reply, child, startedAt, endedAt";
 
 /// Of the delivery `name`: it is to be tried for the first time, and nothing keeps it from that but its turn. What is
@@ -157,14 +157,29 @@ impl Reader {
         self.first(&sql, &[&key, &function], read)
     }
 
-    /// Those that can run, in the order of acceptance: what has a serial word only when nothing of that word is before
-    /// it, a handler of an event only when those before it have been tried.
+    /// Those that can run, the highest priority first, and in the order of acceptance: what has a serial word only when
+    /// nothing of that word is before it, a handler of an event only when those before it have been tried.
     pub fn ready_invocations(&self, limit: u32) -> Result<Vec<Invocation>, Error> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM invocations i INDEXED BY invocationsReady
-             WHERE standing IN ('ready', 'running') AND standing = 'ready' AND {MAY_RUN} ORDER BY number LIMIT ?1"
-        );
-        self.list(&sql, &[&limited(limit)], read)
+        let limit = limited(limit);
+        let mut found = Vec::new();
+        // What has no priority of its own, which is nearly all, is not sorted, and has no row in the other index.
+        for (index, which, order) in [
+            ("invocationsByPriority", "priority <> 0 AND priority > 0", "priority DESC, number"),
+            ("invocationsReady", "priority = 0", "number"),
+            ("invocationsByPriority", "priority <> 0 AND priority < 0", "priority DESC, number"),
+        ] {
+            let left = limit - u32::try_from(found.len()).unwrap_or(limit).min(limit);
+            if left == 0 {
+                break;
+            }
+            let sql = format!(
+                "SELECT {COLUMNS} FROM invocations i INDEXED BY {index}
+                 WHERE standing IN ('ready', 'running') AND standing = 'ready' AND {which} AND {MAY_RUN}
+                 ORDER BY {order} LIMIT ?1"
+            );
+            found.extend(self.list(&sql, &[&left], read)?);
+        }
+        Ok(found)
     }
 
     /// Those that ran when the file was last written to, behind `after`, in the order of acceptance.
@@ -338,7 +353,16 @@ pub(super) fn read(row: &Row<'_>) -> Result<Invocation, Error> {
         _ => return Err(unreadable("standing")),
     };
     Ok(Invocation {
-        row: InvocationRow { input: column::json(row, 2, "input")?, version: column::number(row, 13)?, ..body },
+        row: InvocationRow {
+            input: column::json(row, 2, "input")?,
+            version: column::number(row, 13)?,
+            priority: row.get(14)?,
+            retry_on: match row.get::<_, Option<String>>(15)? {
+                Some(codes) => serde_json::from_str(&codes).map_err(|_| unreadable("retryOn"))?,
+                None => Vec::new(),
+            },
+            ..body
+        },
         state: InvocationState { id, attempt: row.get(3)?, interrupted: row.get(4)?, at },
     })
 }

@@ -26,7 +26,7 @@ pub struct WorkflowRunFilter {
 }
 
 /// Behind the columns of an invocation.
-const BODY: usize = 14;
+const BODY: usize = 16;
 
 impl Reader {
     pub fn workflow_run(&self, id: Id) -> Result<Option<WorkflowRun>, Error> {
@@ -61,7 +61,7 @@ impl Reader {
 fn sql(which: &str, rest: &str) -> String {
     format!(
         "SELECT i.id, i.body, i.input, i.attempt, i.interrupted, i.standing, i.until, i.waitStep, i.waitChild, \
-         i.waitNoun, i.waitVerb, i.waitFilter, i.output, i.version, w.body FROM workflowRuns w JOIN invocations i ON i.id = w.id \
+         i.waitNoun, i.waitVerb, i.waitFilter, i.output, i.version, i.priority, i.retryOn, w.body FROM workflowRuns w JOIN invocations i ON i.id = w.id \
          WHERE {which} {rest}"
     )
 }

@@ -4,7 +4,7 @@ use super::{Blob, Text, int, millis, run};
 use crate::Error;
 use crate::read::State;
 use rusqlite::{Connection, params};
-use types::{Awaited, Id, InvocationRow, InvocationState, Json, Standing, StepRow, Trigger};
+use types::{Awaited, Id, InvocationRow, InvocationState, Json, Standing, StepRow, Timestamp, Trigger};
 
 /// One that is accepted; `over` has its output when it is over as well.
 pub(crate) fn insert(
@@ -45,6 +45,12 @@ pub(crate) fn insert(
         ],
     )?;
     if over == Some(None) { super::schedules::count_failed(connection, i.id) } else { Ok(()) }
+}
+
+pub(crate) fn wish(connection: &Connection, id: Id, priority: i8, retry_on: &[String]) -> Result<(), Error> {
+    let codes = (!retry_on.is_empty()).then(|| types::Json::of(&retry_on));
+    let sql = "UPDATE invocations SET priority = ?2, retryOn = ?3 WHERE id = ?1";
+    run(connection, sql, params![Blob::of(id), priority, codes.as_ref().map(Text)])
 }
 
 type Columns<'a> = (&'static str, Option<&'a str>, Option<i64>, Option<u32>);
@@ -146,4 +152,20 @@ pub(crate) fn put_step(connection: &Connection, s: &StepRow) -> Result<(), Error
 
 pub(crate) fn cut_steps(connection: &Connection, invocation: Id, from: u32) -> Result<(), Error> {
     run(connection, "DELETE FROM steps WHERE invocation = ?1 AND ordinal >= ?2", params![Blob::of(invocation), from])
+}
+
+/// They leave with their steps, and with what they are beside an invocation.
+pub(crate) fn forget(connection: &Connection, runs: &[Id], through: u64, at: Timestamp) -> Result<(), Error> {
+    for id in runs {
+        for sql in [
+            "DELETE FROM steps WHERE invocation = ?1",
+            "DELETE FROM workflowRuns WHERE id = ?1",
+            "DELETE FROM invocations WHERE id = ?1",
+        ] {
+            run(connection, sql, params![Blob::of(*id)])?;
+        }
+    }
+    let ended = (through == 0).then(|| millis(at));
+    let sql = "UPDATE meta SET forgetThrough = ?1, forgottenAt = coalesce(?2, forgottenAt)";
+    run(connection, sql, params![int(through), ended])
 }

@@ -6,6 +6,7 @@
 mod archive;
 mod common;
 mod damage;
+mod forgetting;
 mod power;
 mod process;
 mod reads;

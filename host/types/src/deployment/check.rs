@@ -37,6 +37,10 @@ const CONCURRENCY_MAX: u32 = 10_000;
 /// One variable's value; all of them are in memory at each run.
 const VAR_BYTES_MAX: usize = 5 << 10;
 const NAME_BYTES_MAX: usize = 128;
+/// What is kept beside a schedule: it is shown with each list of them.
+pub const METADATA_BYTES_MAX: usize = 4 << 10;
+/// Before the name of a workflow where that of its own schedule or subscription stands.
+pub const OF_WORKFLOW: &str = "workflow:";
 /// The longest run of a workflow, and the longest call of a function: a year, as for waits.
 const TIMEOUT_MS_MAX: u64 = super::Step::WAIT_MS_MAX;
 
@@ -127,6 +131,7 @@ impl Deployment {
 
 fn check_subscription(subscription: &SubscriptionSpec, path: &str, found: &mut Found) {
     found.name(path, subscription.name.as_deref());
+    found.not_of_workflow(path, subscription.name.as_deref());
     found.event(path, &subscription.event);
     found.expression(format!("{path}.filter"), subscription.filter.as_deref());
     found.retries(path, subscription.max_retries);
@@ -134,6 +139,14 @@ fn check_subscription(subscription: &SubscriptionSpec, path: &str, found: &mut F
 
 fn check_schedule(schedule: &ScheduleSpec, path: &str, found: &mut Found) {
     found.name(path, schedule.name.as_deref());
+    found.not_of_workflow(path, schedule.name.as_deref());
+    if let Some(metadata) = &schedule.metadata {
+        if !metadata.to_value().is_object() {
+            found.add(format!("{path}.metadata"), "it is an object, like { team = \"billing\" }");
+        } else if metadata.as_str().len() > METADATA_BYTES_MAX {
+            found.add(format!("{path}.metadata"), format!("it has at most {} KiB", METADATA_BYTES_MAX >> 10));
+        }
+    }
     found.schedule(path, &schedule.schedule, schedule.timezone.as_deref());
     found.retries(path, schedule.max_retries);
 }
@@ -147,7 +160,7 @@ fn check_workflow(workflow: &WorkflowSpec, path: &str, found: &mut Found) {
             found.event(&path, event);
             found.expression(format!("{path}.filter"), filter.as_deref());
         }
-        Trigger::Schedule { schedule, timezone, catch_up: _, overlap: _ } => {
+        Trigger::Schedule { schedule, timezone, catch_up: _, overlap: _, allow_sub_minute: _ } => {
             found.schedule(&format!("{path}.trigger.schedule"), schedule, timezone.as_deref());
         }
     }
@@ -230,6 +243,13 @@ impl Found {
 
     fn name(&mut self, path: &str, name: Option<&str>) {
         if let Some(Err(message)) = name.map(check_name) {
+            self.add(format!("{path}.name"), message);
+        }
+    }
+
+    fn not_of_workflow(&mut self, path: &str, name: Option<&str>) {
+        if name.is_some_and(|name| name.starts_with(OF_WORKFLOW)) {
+            let message = format!("names that begin with {OF_WORKFLOW} are those of workflows; write another one");
             self.add(format!("{path}.name"), message);
         }
     }

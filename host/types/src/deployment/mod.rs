@@ -13,7 +13,7 @@ pub use workflow::{Compensation, OnTimeout, RetrySpec, Step, Trigger, WorkflowBo
 mod template;
 pub use template::{TemplateError, references, render};
 mod check;
-pub use check::{Problem, check_event, check_name};
+pub use check::{METADATA_BYTES_MAX, OF_WORKFLOW, Problem, check_event, check_name};
 mod described;
 pub use described::{Described, DescribedError};
 mod plan;
@@ -190,6 +190,12 @@ pub struct ScheduleSpec {
     /// Whether each tick is told as an event `schedule.fired`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub emit: bool,
+    /// Whether it may tick more often than each minute (spec EVR-1).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub allow_sub_minute: bool,
+    /// What whoever declared it wants to be kept beside it: an object, which nobody here reads (spec EVR-9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Json>,
 }
 
 impl ScheduleSpec {

@@ -47,6 +47,9 @@ pub enum Trigger {
         catch_up: CatchUp,
         #[serde(default, skip_serializing_if = "is_default")]
         overlap: Overlap,
+        /// Whether it may tick more often than each minute.
+        #[serde(default, skip_serializing_if = "is_default")]
+        allow_sub_minute: bool,
     },
 }
 

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure, Result};
 use clap::Subcommand;
 
+pub(crate) mod delete;
 pub(crate) mod list;
 pub(crate) mod rollback;
 pub(crate) mod show;
@@ -13,6 +14,7 @@ pub(crate) enum Command {
     List(list::Command),
     Show(show::Command),
     Rollback(rollback::Command),
+    Delete(delete::Command),
 }
 
 pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
@@ -20,6 +22,7 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
         Command::List(command) => list::run(command, context).await,
         Command::Show(command) => show::run(command, context).await,
         Command::Rollback(command) => rollback::run(command, context).await,
+        Command::Delete(command) => delete::run(command, context).await,
     }
 }
 

@@ -28,6 +28,15 @@ pub(crate) struct Command {
     /// Carry it out whatever dies: it is written down before it runs, tried again, and goes on after a stop of the server
     #[arg(long = "do")]
     is_durable: bool,
+    /// Of the durable calls that are ready, those with a higher number run first: -100 to 100
+    #[arg(long, value_name = "N", requires = "is_durable", allow_negative_numbers = true)]
+    priority: Option<i8>,
+    /// Try a durable call again only when it failed with one of these codes
+    #[arg(long, value_name = "CODE,…", requires = "is_durable", value_delimiter = ',')]
+    retry_on: Vec<String>,
+    /// In whose name, like User/ann; it needs a key with the scope actors.impersonate
+    #[arg(long, value_name = "NOUN/ID")]
+    actor: Option<String>,
     /// Of two calls with the same key, only the first one runs
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -52,6 +61,15 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
         (true, _) => options["durability"] = "do".into(),
         (false, true) => options["durability"] = "send".into(),
         (false, false) => {}
+    }
+    if let Some(priority) = command.priority {
+        options["priority"] = priority.into();
+    }
+    if !command.retry_on.is_empty() {
+        options["retry"] = json!({ "retryOn": command.retry_on });
+    }
+    if let Some(actor) = &command.actor {
+        options["actor"] = actor.as_str().into();
     }
     let url = client.url(&["actions", &command.name.to_string()]);
     // The input goes out as it came in, number for number.

@@ -3,7 +3,7 @@
 use super::next_run;
 use crate::client::Client;
 use crate::context::Context;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use clap::ValueEnum;
 use serde_json::json;
 
@@ -35,6 +35,12 @@ pub(crate) struct Command {
     /// Tell each tick as an event, schedule.fired
     #[arg(long)]
     emit: bool,
+    /// It may tick more often than each minute
+    #[arg(long)]
+    allow_sub_minute: bool,
+    /// An object to be kept beside it
+    #[arg(long, value_name = "JSON")]
+    metadata: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum, serde::Serialize)]
@@ -67,7 +73,12 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
         "overlap": command.overlap,
         "maxRetries": command.max_retries,
         "emit": command.emit,
+        "allowSubMinute": command.allow_sub_minute,
     });
+    if let Some(metadata) = &command.metadata {
+        body["metadata"] = serde_json::from_str(metadata)
+            .map_err(|error| Failure::usage(format!("--metadata is no JSON: {error}")))?;
+    }
     for (key, value) in [("name", command.name), ("timezone", command.timezone)] {
         if let Some(value) = value {
             body[key] = value.into();

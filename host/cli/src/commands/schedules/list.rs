@@ -15,7 +15,11 @@ pub(crate) async fn run(_: Command, context: &mut Context) -> Result<()> {
     let schedules = rows(client.get(context, client.url(&["schedules"])).await?, "schedules");
     context.result(&schedules, |schedules| {
         let keys = ["name", "status", "canonical", "handler", "nextRunAt", "lastRunAt", "lastStatus", "runCount"];
-        let row = |schedule: &Value| keys.map(|key| cell(schedule, key)).into();
+        let shown = |schedule: &Value, key| match (key, schedule["workflow"].as_str()) {
+            ("handler", Some(workflow)) => format!("workflow {workflow}"),
+            _ => cell(schedule, key),
+        };
+        let row = |schedule: &Value| keys.map(|key| shown(schedule, key)).into();
         table(
             &["name", "status", "schedule", "handler", "next", "last", "result", "runs"],
             schedules.as_array().into_iter().flatten().map(row),
