@@ -182,3 +182,84 @@ pub(super) fn join(waiting: &mut VecDeque<Queued>) {
         begun.extend(accepts.into_iter().flatten().filter(|a| a.can_be_joined()).map(|a| (a.row.id, at)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commit::Change;
+    use std::sync::Arc;
+    use types::exec::Entry;
+    use types::{Fault, FunctionName, Identity, IdentityKind, InvocationRow, Scopes, Trigger};
+
+    fn accepting(id: u128) -> Accepting {
+        let row = InvocationRow {
+            id: Id::from_u128(id),
+            number: 0,
+            function: FunctionName::parse("f").expect("a name"),
+            version: 1,
+            entry: Entry::Run,
+            input: Json::null(),
+            caller: Identity { actor: "a".into(), kind: IdentityKind::Service, key: None, scopes: Scopes::all() },
+            request_id: String::new(),
+            seed: [0; 16],
+            accepted_at: Timestamp::from_millis(0),
+            began: true,
+            trigger: Trigger::Call,
+            depth: 0,
+            key: None,
+            serial: None,
+            retry: crate::durable::STANDARD_RETRY,
+            timeout_ms: 1,
+            deadline: None,
+            events_after: 0,
+            parent: None,
+            priority: 0,
+            retry_on: Vec::new(),
+        };
+        Accepting { row: Arc::new(row), until: None }
+    }
+
+    fn beginning(id: u128) -> Queued {
+        Queued::Note(Box::new(Note { accepts: vec![accepting(id)], ..Note::default() }))
+    }
+
+    fn ending(id: u128, attempt: u32) -> Queued {
+        let at = Standing::Done { output: None };
+        let over = Row::InvocationState(InvocationState { id: Id::from_u128(id), attempt, interrupted: 0, at });
+        Queued::Note(Box::new(Note::of_rows(vec![over])))
+    }
+
+    struct Looking;
+
+    impl Change for Looking {
+        fn run(&mut self, _: &mut Turn<'_>) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        fn settle(self: Box<Self>, _: Result<(), Fault>) {}
+    }
+
+    /// Which of them are written with their acceptance.
+    fn joined(writes: Vec<Queued>) -> Vec<bool> {
+        let mut waiting = VecDeque::from(writes);
+        join(&mut waiting);
+        waiting.iter_mut().filter_map(|w| w.note().map(|note| note.begun.is_some())).collect()
+    }
+
+    #[test]
+    fn what_begins_and_ends_in_one_batch_is_written_once() {
+        let writes = vec![beginning(1), beginning(2), ending(2, 1), ending(3, 1), ending(1, 1)];
+        assert_eq!(joined(writes), [false, false, true, false, true]);
+    }
+
+    #[test]
+    fn nothing_is_put_together_over_somebody_who_may_look() {
+        let writes = vec![beginning(1), Queued::Change(Box::new(Looking)), ending(1, 1)];
+        assert_eq!(joined(writes), [false, false]);
+    }
+
+    #[test]
+    fn what_ends_at_a_later_attempt_was_written_before() {
+        assert_eq!(joined(vec![beginning(1), ending(1, 2)]), [false, false]);
+    }
+}
