@@ -131,7 +131,13 @@ impl Flusher {
             tracing::warn!(%error, "the commit log cannot be written");
         }
         while let Some(round) = self.shared.next_round() {
+            let had_company = round.len() > 1;
             self.round(round);
+            // Where many write, whoever can run queues more before the next sync, which then serves more of them. Nobody
+            // else to run means nobody to wait for.
+            if had_company {
+                std::thread::yield_now();
+            }
         }
         self.remove_if_unneeded();
     }

@@ -104,6 +104,7 @@ impl Node {
             clock: clock.clone(),
             undurable: Arc::new(Undurable::default()),
             data_dir: config.data_dir.clone(),
+            room: crate::commit::Room::default(),
         });
         let inner = NodeInner {
             committers: Committers::start(config.commit_threads, config.flush_window, &path)?,

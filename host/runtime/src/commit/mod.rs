@@ -100,17 +100,46 @@ pub(crate) struct Path {
     pub(crate) undurable: Arc<Undurable>,
     /// The folder whose disk the log is on.
     pub(crate) data_dir: std::path::PathBuf,
+    pub(crate) room: Room,
 }
 
 impl Path {
-    /// Whether the disk has room for more than what recovery may need. Asked for each batch: it costs a microsecond.
+    /// Whether the disk has room for more than what recovery may need.
     fn has_room(&self) -> bool {
-        // A disk that does not say is not taken for full.
-        let Ok(disk) = rustix::fs::statvfs(&self.data_dir) else { return true };
-        let block = disk.f_frsize.max(1);
-        disk.f_bavail.saturating_mul(block)
-            >= (disk.f_blocks / DISK_KEPT_PART).saturating_mul(block).min(DISK_KEPT_BYTES_MAX)
+        self.room.is_there(&self.data_dir)
     }
+}
+
+/// What is known of the disk's free room: asked for anew after [`LOOKED_AT_EVERY`], in which little can be written.
+#[derive(Default)]
+pub(crate) struct Room {
+    looked_at: Mutex<Option<(Instant, bool)>>,
+}
+
+/// Asking the disk costs some microseconds, as much as a small write.
+const LOOKED_AT_EVERY: Duration = Duration::from_millis(5);
+
+impl Room {
+    fn is_there(&self, folder: &std::path::Path) -> bool {
+        let mut looked_at = lock(&self.looked_at);
+        if let Some((at, is_there)) = *looked_at
+            && is_there
+            && at.elapsed() < LOOKED_AT_EVERY
+        {
+            return true;
+        }
+        let is_there = has_room(folder);
+        *looked_at = Some((Instant::now(), is_there));
+        is_there
+    }
+}
+
+fn has_room(folder: &std::path::Path) -> bool {
+    // A disk that does not say is not taken for full.
+    let Ok(disk) = rustix::fs::statvfs(folder) else { return true };
+    let block = disk.f_frsize.max(1);
+    disk.f_bavail.saturating_mul(block)
+        >= (disk.f_blocks / DISK_KEPT_PART).saturating_mul(block).min(DISK_KEPT_BYTES_MAX)
 }
 
 /// Of the disk so much stays free of new writes, so that what was acknowledged can be read, and recovered, on a full one.
