@@ -42,6 +42,8 @@ pub(crate) struct NodeInner {
     pub(crate) epoch: u64,
     pub(crate) room: Arc<Semaphore>,
     pub(crate) places: Semaphore,
+    /// Those of them that what goes on by itself may have.
+    pub(crate) behind: Semaphore,
     pub(crate) registry: Registry,
     pub(crate) credentials: crate::keys::Credentials,
     pub(crate) operations: Operations,
@@ -110,6 +112,7 @@ impl Node {
             committers: Committers::start(config.commit_threads, config.flush_window, &path)?,
             room: Arc::new(Semaphore::new(config.node_queue_bytes_max as usize)),
             places: Semaphore::new(config.runs_max),
+            behind: Semaphore::new(crate::durable::places_behind(config.runs_max)),
             registry: Registry::new(),
             credentials: crate::keys::Credentials::new(),
             operations: Operations::open(config.data_dir.join("lifecycle"))?,

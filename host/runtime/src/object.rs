@@ -47,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) verbs: Verbs,
     pub(crate) settings: Settings,
     pub(crate) places: Semaphore,
+    /// Those of them that what goes on by itself may have.
+    pub(crate) behind: Semaphore,
     pub(crate) running: Mutex<HashMap<Id, Arc<Running>>>,
     pub(crate) durable: Durable,
     /// What its file said of durable invocations when it was opened; None: there is nothing to be done.
@@ -127,6 +129,7 @@ impl Inner {
             verbs: Verbs::new(parts.has_verbs),
             settings: parts.settings,
             places: Semaphore::new(node.config.object_runs_max),
+            behind: Semaphore::new(crate::durable::places_behind(node.config.object_runs_max)),
             running: Mutex::default(),
             durable: Durable::default(),
             left_open: parts.left_open,

@@ -196,10 +196,7 @@ impl Object {
         }
     }
 
-    async fn begin_replay(
-        &self,
-        failed: &FailedDeliveryRow,
-    ) -> Result<(Id, tokio::sync::oneshot::Receiver<crate::durable::Ended>), Fault> {
+    async fn begin_replay(&self, failed: &FailedDeliveryRow) -> Result<(Id, crate::durable::EndOf), Fault> {
         let subscriptions = self.inner.bus.subscriptions(&self.inner.declared);
         let subscription: Option<&Subscription> = subscriptions.iter().find(|s| s.name == failed.subscription);
         let subscription = subscription.ok_or_else(|| {
@@ -216,7 +213,7 @@ impl Object {
         let payload = Json::from_value(&payload);
         let accepting = self.accepting_delivery(subscription, trigger, payload, 0, Some(failed.id)).await?;
         let id = accepting.row.id;
-        let told = self.inner.durable.wait_for(id);
+        let told = self.end_of(id);
         self.accept_quietly(accepting).await;
         Ok((id, told))
     }

@@ -1,7 +1,7 @@
 //! A `do` from outside: accepted once for each key, answered when it is over.
 
 use super::accept::{Accepting, Asker};
-use super::queue::Ended;
+use super::queue::{EndOf, Ended};
 use super::rows::{self, Told};
 use crate::Caller;
 use crate::commit::Note;
@@ -10,7 +10,6 @@ use crate::object::{Object, fault_of, retired};
 use std::sync::Arc;
 use std::time::Duration;
 use store::Invocation;
-use tokio::sync::oneshot;
 use types::{ActionRef, ActionStatus, Fault, FaultKind, Id, InvocationRow, Json, Row, Standing};
 
 /// How long a key is known after its invocation is over (spec DUR-10).
@@ -24,7 +23,7 @@ pub(super) struct Asked {
 
 enum Answer {
     Over(Ended),
-    Later(oneshot::Receiver<Ended>),
+    Later(EndOf),
 }
 
 impl Object {
@@ -112,7 +111,7 @@ impl Object {
 
     /// The result of an invocation that was asked for before, with the same key and the same input.
     async fn share(&self, id: Id, asked: &InvocationRow) -> Result<Asked, InvokeFailed> {
-        let later = self.inner.durable.wait_for(id);
+        let later = self.end_of(id);
         // Its end is told once it is in the file: who asks after that finds it there.
         self.flush().await?;
         let known = self.peek(|store| store.invocation(id).map_err(|e| fault_of(&e))).await?;
@@ -157,7 +156,7 @@ impl Object {
 
     async fn accept(&self, accepting: Accepting, ready: Ready) -> Asked {
         let id = accepting.row.id;
-        let answer = Answer::Later(self.inner.durable.wait_for(id));
+        let answer = Answer::Later(self.end_of(id));
         self.begin_with(accepting, Some(ready)).await;
         Asked { id, answer }
     }
@@ -207,7 +206,7 @@ impl Object {
 
     /// Runs a failed invocation once more, on its own row (spec DUR-8).
     pub(crate) async fn retry_durably(&self, id: Id) -> Result<Invoked, InvokeFailed> {
-        let later = self.inner.durable.wait_for(id);
+        let later = self.end_of(id);
         self.change(256, move |turn| {
             let refuse = |what: &str| Err(Fault::conflict("NOT_RETRYABLE", what));
             let found = turn.invocation(id).map_err(|e| fault_of(&e))?;

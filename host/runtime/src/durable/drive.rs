@@ -223,6 +223,11 @@ impl Object {
     }
 
     async fn drive(self, row: Arc<InvocationRow>, state: InvocationState, ready: Option<Ready>, steps: Vec<StepRow>) {
+        let behind = match ready {
+            // Somebody asks for it now.
+            Some(_) => None,
+            None => Some((self.inner.behind.acquire().await, self.node.inner.behind.acquire().await)),
+        };
         let own = self.inner.places.acquire().await;
         let shared = self.node.inner.places.acquire().await;
         let (run, stopped) = DurableRun::new(row.clone(), &state, steps);
@@ -230,7 +235,7 @@ impl Object {
         lock(&self.inner.running).insert(row.id, running.clone());
         let how = self.attempt(&running, &state, ready, stopped).await;
         lock(&self.inner.running).remove(&row.id);
-        drop((own, shared));
+        drop((own, shared, behind));
         self.settle(&running, &state, how).await;
         if self.inner.durable.leave(row.id) {
             self.inner.durable.there_are_more();

@@ -184,7 +184,7 @@ impl Object {
                 (there, id)
             }
         };
-        let told = there.inner.durable.wait_for(id);
+        let told = there.end_of(id);
         if let Some(ended) = there.outcome(id).await? {
             return Ok(Some(ended));
         }

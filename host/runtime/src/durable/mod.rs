@@ -27,7 +27,7 @@ pub(crate) use event::wake_waiting;
 mod forget;
 pub(crate) use forget::next_forget;
 mod queue;
-pub(crate) use queue::{Durable, Ended};
+pub(crate) use queue::{Durable, EndOf};
 mod replay;
 mod rows;
 mod step;
@@ -53,3 +53,9 @@ pub const STANDARD_RETRY: Retry =
 const ATTEMPTS_MAX: u32 = 1_000;
 /// An invocation that was running each time the host died so often is the reason (spec DUR-15).
 const INTERRUPTED_MAX: u32 = 3;
+
+/// Of the places to run in, what was woken, is retried or was found at a start may have these: who calls from outside
+/// finds one at once, however much there is to go on with.
+pub(crate) fn places_behind(places: usize) -> usize {
+    (places - places / 4).max(1)
+}

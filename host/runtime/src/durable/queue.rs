@@ -1,9 +1,13 @@
 //! What an object knows in memory of its durable invocations: which run, which may, who waits for which.
 
 use crate::commit::lock;
+use crate::object::{Inner, Object};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Mutex;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use store::Invocation;
 use tokio::sync::oneshot;
 use types::{Fault, Id, Json};
@@ -64,6 +68,36 @@ pub(super) enum Next {
     /// Look into the file.
     Refill,
     Nothing,
+}
+
+/// The end of an invocation, for somebody who waits for it; an error: the object left memory before. Dropped, it costs
+/// nothing any more, however long the invocation goes on.
+pub(crate) struct EndOf {
+    object: Arc<Inner>,
+    id: Id,
+    told: oneshot::Receiver<Ended>,
+}
+
+impl Future for EndOf {
+    type Output = Result<Ended, oneshot::error::RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.told).poll(context)
+    }
+}
+
+impl Drop for EndOf {
+    fn drop(&mut self) {
+        self.told.close();
+        self.object.durable.gave_up(self.id);
+    }
+}
+
+impl Object {
+    /// Tells when it is over.
+    pub(crate) fn end_of(&self, id: Id) -> EndOf {
+        EndOf { object: self.inner.clone(), id, told: self.inner.durable.wait_for(id) }
+    }
 }
 
 impl Durable {
@@ -138,15 +172,21 @@ impl Durable {
         if std::mem::take(&mut state.has_more) { Next::Refill } else { Next::Nothing }
     }
 
-    /// Told when it is over.
-    pub(crate) fn wait_for(&self, id: Id) -> oneshot::Receiver<Ended> {
+    fn wait_for(&self, id: Id) -> oneshot::Receiver<Ended> {
         let (tell, told) = oneshot::channel();
-        let mut state = lock(&self.state);
-        let waiting = state.waiting.entry(id).or_default();
-        // Who gave up waiting leaves a place.
-        waiting.retain(|tell| !tell.is_closed());
-        waiting.push(tell);
+        lock(&self.state).waiting.entry(id).or_default().push(tell);
         told
+    }
+
+    /// Somebody waits no more.
+    fn gave_up(&self, id: Id) {
+        let mut state = lock(&self.state);
+        if let Entry::Occupied(mut waiting) = state.waiting.entry(id) {
+            waiting.get_mut().retain(|tell| !tell.is_closed());
+            if waiting.get().is_empty() {
+                waiting.remove();
+            }
+        }
     }
 
     /// It is over, and that is durable.
@@ -179,5 +219,23 @@ impl Durable {
     /// Whether the asker is to look into the file: it is the first since the object was opened.
     pub(crate) fn begins_to_resume(&self) -> bool {
         !self.resumed.load(Ordering::Relaxed) && !self.resumed.swap(true, Ordering::AcqRel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_no_more_costs_nothing() {
+        let (durable, id) = (Durable::default(), Id::from_u128(1));
+        let (gone, mut waiting) = (durable.wait_for(id), durable.wait_for(id));
+        drop(gone);
+        durable.gave_up(id);
+        durable.ended(id, None, &Ok((Json::null(), 1)));
+        assert_eq!(waiting.try_recv().map(|ended| ended.is_ok()), Ok(true), "the other one is told");
+        drop(durable.wait_for(id));
+        durable.gave_up(id);
+        assert!(lock(&durable.state).waiting.is_empty());
     }
 }

@@ -70,7 +70,7 @@ impl GuestHost {
     /// Waits for the end of an invocation that is written down.
     pub(super) async fn join_child(&mut self, child: Id, waiting: Waiting<'_>) -> Result<Reply, Fault> {
         let object = self.object.clone();
-        let told = object.inner.durable.wait_for(child);
+        let told = object.end_of(child);
         if let Some(ended) = object.outcome(child).await? {
             return ended.map(|(output, _)| Reply::Json(output));
         }

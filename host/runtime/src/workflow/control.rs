@@ -141,7 +141,7 @@ impl Object {
     pub async fn cancel_run(&self, caller: &Caller, workflow: &str, run: &str) -> Result<RunShown, Fault> {
         caller.may("workflows", "invoke")?;
         let (id, now) = (self.find_run(workflow, run).await?, self.node.now());
-        let ended = self.inner.durable.wait_for(id);
+        let ended = self.end_of(id);
         let (under_way, is_coded) = self
             .change(1024, move |turn| {
                 let mut family = Family::read(turn, id)?;

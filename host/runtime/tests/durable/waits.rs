@@ -1,9 +1,11 @@
 //! Waiting: in memory for a moment, as rows for as long as it takes.
 
 use super::scene::{Performed, Scene, ask, count, do_, outcome};
+use org_ai_runtime::InvokeOptions;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
-use testkit::ScriptedExecutor;
+use testkit::{ScriptedExecutor, TestNode};
 use types::{ActionStatus, Call, Fault, Json};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -204,4 +206,52 @@ async fn many_sleepers_are_rows() -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     anyhow::bail!("some sleep still")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_on_by_itself_leaves_places_to_who_calls() -> anyhow::Result<()> {
+    const PLACES: usize = 8;
+    let (dir, performed, go_on) =
+        (tempfile::tempdir()?, Performed::default(), Arc::new(tokio::sync::Semaphore::new(0)));
+    let executor = ScriptedExecutor::new();
+    let (held, seen) = (go_on.clone(), performed.clone());
+    executor.on("slow", move |_, mut host| {
+        let (held, seen) = (held.clone(), seen.clone());
+        async move {
+            if let Err(fault) = ask(&mut host, Call::Sleep { duration_ms: 3_600_000 }).await {
+                return outcome(Err(fault));
+            }
+            seen.one_more();
+            held.acquire().await.expect("it is not closed").forget();
+            outcome(Ok(json!(null)))
+        }
+    });
+    executor.on("quick", |_, _| async { outcome(Ok(json!("answered"))) });
+    let test = TestNode::open_with(dir.path(), executor, |config| {
+        config.runs_max = PLACES;
+        config.park_after = Duration::from_millis(5);
+        config.admission_wait = Duration::from_millis(200);
+    });
+    let scene = Scene::of(test.await?).await?;
+    scene.deploy(&["slow", "quick"]).await?;
+    let mut sleeping = Vec::new();
+    for _ in 0..2 * PLACES {
+        sleeping.push(scene.accept("slow", &json!(null)).await?);
+    }
+    scene.let_time_fly(Duration::from_secs(30));
+    for _ in 0..10_000 {
+        if performed.times() as usize == PLACES - PLACES / 4 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(performed.times() as usize, PLACES - PLACES / 4, "so many go on at once");
+    let quick = "quick".parse().expect("a name");
+    let called = scene.root.invoke(&scene.caller, &quick, Json::null(), InvokeOptions::default()).await;
+    assert_eq!(called.expect("there is a place").result.to_value(), json!("answered"));
+    go_on.add_permits(2 * PLACES);
+    for id in sleeping {
+        assert_eq!(scene.over(id).await?.status, ActionStatus::Completed);
+    }
+    Ok(())
 }
