@@ -99,6 +99,22 @@ story!(a_branch_for_listed_things_takes_no_others, s, {
     );
 });
 
+story!(what_was_changed_and_changed_back_is_no_change_to_merge, s, {
+    for id in ["Note/gone", "Note/other"] {
+        s.create("", id, json!({ "n": 1 })).await?;
+    }
+    s.branch("", "x").await?;
+    for id in ["Note/gone", "Note/other"] {
+        s.patch("x", id, json!({ "n": 2 })).await?;
+        s.patch("x", id, json!({ "n": 1 })).await?;
+    }
+    s.delete("", "Note/gone").await?;
+    s.patch("", "Note/other", json!({ "n": 3 })).await?;
+    let merged = s.merge("x", "").await?;
+    assert!(merged.merged && merged.versions.is_empty(), "{merged:?}");
+    assert_eq!((s.ids("", "Note").await.as_str(), s.data("", "Note/other").await["n"].clone()), ("other:8", 3.into()));
+});
+
 story!(what_both_sides_did_comes_together, s, {
     s.create("", "Note/a", json!({ "a": 1, "b": 1 })).await?;
     s.create("", "Note/deep", json!({ "p": { "q": 1, "r": 1 } })).await?;
