@@ -27,11 +27,9 @@ pub use functions::FunctionVersion;
 mod history;
 mod keys;
 pub use keys::NewKey;
-mod class;
 mod family;
 pub use family::{RelationWanted, SelfShown};
 mod objects;
-pub use class::Class;
 mod things;
 pub use store::{
     ActionFilter, Comparison, EventFilter, FailedDelivery, FailedFilter, Field, Follower, LogEntry, LogFilter, Page,

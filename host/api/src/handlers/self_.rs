@@ -23,6 +23,9 @@ pub(crate) struct SelfView {
     ns: String,
     #[schema(example = "Business")]
     class: String,
+    /// What that class extends, the nearest first, `DO` last; empty for a `DO`.
+    #[schema(example = json!(["DO"]))]
+    extends: Vec<&'static str>,
     /// Null for the root.
     parent: Option<String>,
     children: Children,
@@ -88,6 +91,7 @@ async fn told(scope: &Scope, caller: &Caller) -> Result<Response, Problem> {
     Ok(json(&SelfView {
         ns: about.namespace.to_string(),
         class: about.class,
+        extends: about.extends.into_iter().map(types::Class::as_str).collect(),
         parent: about.parent.map(|ns| ns.to_string()),
         children: Children { count: about.children },
         region: about.region,
