@@ -12,8 +12,9 @@ use crate::Caller;
 use crate::node::Node;
 use crate::object::{Object, fault_of};
 use crate::registry::Known;
+use crate::things::Rules;
 use store::Follower;
-use types::{BranchName, Class, Fault, Namespace, ObjectRelation, ObjectRow, Ref, Timestamp};
+use types::{Class, Fault, Namespace, ObjectRelation, ObjectRow, Timestamp};
 
 mod change;
 mod classes;
@@ -41,8 +42,8 @@ pub struct SelfShown {
     pub version: u64,
     /// Of the newest event.
     pub sequence: u64,
-    /// None is main.
-    pub default_branch: Option<BranchName>,
+    /// What is set for everybody who uses it.
+    pub rules: Rules,
     pub created_at: Timestamp,
 }
 
@@ -91,23 +92,9 @@ impl Object {
             None => ("DO".to_owned(), None, None),
         };
         let extends = self.extended_by(&class).await?;
-        let default_branch = match self.in_effect() {
-            Ref::Branch(branch) => branch,
-            Ref::Head | Ref::Version(_) | Ref::Back(..) | Ref::At(_) => None,
-        };
+        let rules = Rules::clone(&self.inner.settings.get());
         let namespace = own;
-        Ok(SelfShown {
-            namespace,
-            class,
-            extends,
-            parent,
-            children,
-            region,
-            version,
-            sequence,
-            default_branch,
-            created_at,
-        })
+        Ok(SelfShown { namespace, class, extends, parent, children, region, version, sequence, rules, created_at })
     }
 
     /// The objects that this one has rows of: its parent, its children, what it follows or knows.

@@ -188,6 +188,31 @@ async fn a_damaged_archive_is_not_restored() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_object_does_one_operation_at_a_time() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let test = open_stopping(dir.path(), "compact.begun").await?;
+    let crm = crm(&test).await?;
+    ten_versions(&test, &crm).await?;
+    let first = begin(&test, &crm, compact()).await??.finished().await?;
+    assert_eq!(first.status, ActionStatus::Running, "it was stopped");
+    let fork = org_ai_runtime::ForkWanted { to: "https://copy.test".into(), branch: None, at: None };
+    for wanted in [compact(), Lifecycle::Fork(fork)] {
+        let refused = begin(&test, &crm, wanted).await?.expect_err("one goes on");
+        assert_eq!((refused.kind, refused.code.as_str()), (types::FaultKind::Conflict, "OPERATION_RUNNING"));
+        let details = refused.details.expect("it names the other").to_value();
+        assert_eq!(details["action"], first.id.to_string());
+    }
+    drop(crm);
+    close(test).await;
+    // It is finished when the object is next opened; then there is room for another.
+    let test = open(dir.path()).await?;
+    let crm = self::crm(&test).await?;
+    assert_eq!(settled(&test, &crm, "compact").await?.status, ActionStatus::Completed);
+    assert_eq!(done(&test, &crm, compact()).await?["versionsArchived"], 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_key_does_it_once() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let test = open(dir.path()).await?;
