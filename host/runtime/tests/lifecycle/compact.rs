@@ -167,6 +167,29 @@ async fn a_stop_at_any_point_of_a_compaction_leaves_all_or_nothing_and_it_finish
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_was_stopped_goes_on_at_the_next_start() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let test = open_stopping(dir.path(), "restore.returned").await?;
+    let object = crm(&test).await?;
+    ten_versions(&test, &object).await?;
+    let archive = done(&test, &object, compact()).await?["archive"].as_str().expect("an id").parse()?;
+    let stopped = begin(&test, &object, Lifecycle::Restore { archive }).await??.finished().await?;
+    assert_eq!(stopped.status, ActionStatus::Running);
+    drop(object);
+    close(test).await;
+
+    let test = open(dir.path()).await?;
+    let object = crm(&test).await?;
+    let row = settled(&test, &object, &stopped.verb).await?;
+    assert_eq!((row.id, row.status), (stopped.id, ActionStatus::Completed), "{:?}", row.error);
+    for n in 1..=10 {
+        assert_eq!(n_at(&test, &object, "Note/a", &format!("v{n}")).await?, Ok(json!(n)));
+    }
+    assert_eq!(std::fs::read_dir(dir.path().join("lifecycle"))?.count(), 0, "no mark is left");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_archive_is_not_restored() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let test = open(dir.path()).await?;
