@@ -167,6 +167,24 @@ async fn a_stop_at_any_point_of_a_compaction_leaves_all_or_nothing_and_it_finish
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_branch_learns_that_a_thing_was_deleted_before_a_compaction() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let test = open(dir.path()).await?;
+    let (crm, all) = (crm(&test).await?, test.caller(&["*.*"])?);
+    put(&test, &crm, &View::default(), "Note/a", json!({ "n": 1 })).await?;
+    let x = BranchName::parse("x").expect("it is a name");
+    crm.branch(&all, &View::default(), BranchWanted { name: x.clone(), things: None }).await?;
+    put(&test, &crm, &at("x"), "Note/b", json!({ "n": 2 })).await?;
+    let to_main = org_ai_runtime::MergeWanted { source: Some(x), ..Default::default() };
+    assert!(crm.merge(&all, &View::default(), to_main).await?.merged);
+    delete(&test, &crm, "Note/b").await?;
+    done(&test, &crm, compact()).await?;
+    assert!(crm.merge(&all, &at("x"), org_ai_runtime::MergeWanted::default()).await?.merged);
+    assert_eq!(n_at(&test, &crm, "Note/b", "x").await?, Err("NOT_FOUND".into()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_was_stopped_goes_on_at_the_next_start() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let test = open_stopping(dir.path(), "restore.returned").await?;
