@@ -130,6 +130,26 @@ fn no_test_is_switched_off_and_no_lint_without_a_reason() {
 }
 
 #[test]
+fn a_process_dies_at_every_named_point_in_some_test() {
+    let names = |text: &str| -> BTreeSet<String> {
+        let after = [".hit(\"", ".point(\""].into_iter().flat_map(|call| text.split(call).skip(1));
+        after.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).filter(|name| name.contains('.')).collect()
+    };
+    let (mut points, mut tests) = (BTreeSet::new(), String::new());
+    for path in sources("host") {
+        let text = std::fs::read_to_string(&path).expect("sources are UTF-8");
+        if path.components().any(|part| part.as_os_str() == "tests") {
+            tests.push_str(&text);
+        } else {
+            points.extend(names(&text));
+        }
+    }
+    assert!(points.len() > 30, "{points:?}");
+    let missing: Vec<_> = points.iter().filter(|point| !tests.contains(&format!("\"{point}\""))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
 fn the_map_of_the_code_is_there_and_short() {
     let text = std::fs::read_to_string(root().join("host/ARCHITECTURE.md")).expect("host/ARCHITECTURE.md is there");
     assert!(text.lines().count() <= 250, "host/ARCHITECTURE.md has {} lines", text.lines().count());

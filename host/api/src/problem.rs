@@ -8,7 +8,7 @@
 //! | `limit` | of a run: 502, it went past what it may use; 408 for processor time |
 //! | `limit` | of the host: 403, there are enough of these (functions, keys) already; 413 for input |
 //! | `rate-limited` | 429 |
-//! | `conflict` of a condition in a header | 412 |
+//! | `conflict` of a condition in a header | 412; 428 when there has to be one |
 //! | `timeout` | 408 |
 //! | `cancelled` | 409 |
 //! | `failed` · `upstream` | 502: the function, or what it needs, failed; the host did not |
@@ -219,6 +219,7 @@ fn status(kind: FaultKind, code: &str, origin: Origin) -> StatusCode {
             Origin::Host,
         ) => StatusCode::BAD_REQUEST,
         (FaultKind::Conflict, "PRECONDITION_FAILED", _) => StatusCode::PRECONDITION_FAILED,
+        (FaultKind::Conflict, "PRECONDITION_REQUIRED", _) => StatusCode::PRECONDITION_REQUIRED,
         (FaultKind::Invalid | FaultKind::Limit, "QUERY_LIMIT" | "BATCH_LIMIT", Origin::Host) => {
             StatusCode::UNPROCESSABLE_ENTITY
         }

@@ -27,11 +27,9 @@ pub use functions::FunctionVersion;
 mod history;
 mod keys;
 pub use keys::NewKey;
-mod class;
 mod family;
 pub use family::{RelationWanted, SelfShown};
 mod objects;
-pub use class::Class;
 mod things;
 pub use store::{
     ActionFilter, Comparison, EventFilter, FailedDelivery, FailedFilter, Field, Follower, LogEntry, LogFilter, Page,
@@ -39,8 +37,8 @@ pub use store::{
 };
 pub use things::{
     BranchShown, BranchWanted, Change, Direction, EdgeShown, Expect, Idempotency, Listed, MergeWanted, Merged,
-    NounShown, Op, PatchOf, Shown, ThingConflicts, ThingsWanted, VerbShown, VersionShown, View, Write, Wrote,
-    fields_fault, name_fault,
+    NounShown, Op, PatchOf, Rules, RulesChange, Shown, ThingConflicts, ThingsWanted, VerbShown, VersionShown, View,
+    Write, Wrote, fields_fault, name_fault,
 };
 mod lifecycle;
 pub use lifecycle::{Begun, CompactWanted, ForkWanted, Lifecycle, PromoteWanted};

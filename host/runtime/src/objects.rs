@@ -6,7 +6,7 @@ use crate::functions::{Functions, NOUN};
 use crate::node::{Node, NodeInner};
 use crate::object::{Inner, LeftOpen, Parts, fault_of};
 use crate::registry::{Entry, REST};
-use crate::things::{SETTINGS, Settings, default_branch};
+use crate::things::{Rules, SETTINGS, Settings};
 use crate::{family, lifecycle};
 use commit_log::Outcome;
 use std::sync::Arc;
@@ -131,8 +131,7 @@ struct Found {
 fn look_at(node: &NodeInner, store: &Store) -> Result<Found, store::Error> {
     let has = |noun: &str| store.has_noun(&Noun::parse(noun).expect("it is PascalCase"));
     let (has_nouns, has_verbs) = (has("Noun")?, has("Verb")?);
-    let default_branch = if has(SETTINGS)? { default_branch(store)? } else { None };
-    let settings = Settings::new(default_branch);
+    let settings = if has(SETTINGS)? { Settings::new(Rules::read(store)?) } else { Settings::default() };
     let mut declared = Vec::new();
     for kind in Kind::ALL {
         if has(kind.noun())? {

@@ -4,7 +4,7 @@
 mod scene;
 
 use commit_log::LocalLog;
-use org_ai_runtime::{Op, PatchOf};
+use org_ai_runtime::{CompactWanted, ForkWanted, Lifecycle, Op, PatchOf, PromoteWanted};
 use scene::{Scene, create, key, view};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -55,6 +55,41 @@ fn no_acknowledged_write_is_lost_when_the_process_dies_at_a_named_point() {
             check(folder, &acknowledged, &format!("{point} {nth}"));
         }
         assert!(told > 0, "nothing was acknowledged before {point}, so nothing was tested");
+    }
+}
+
+/// The points on the way of operations on a whole object.
+const OPERATIONS: [&str; 15] = [
+    "compact.begun",
+    "compact.written",
+    "compact.archived",
+    "compact.decided",
+    "compact.removed",
+    "restore.returned",
+    "fork.begun",
+    "fork.copying",
+    "fork.copied",
+    "fork.registered",
+    "promote.begun",
+    "promote.copying",
+    "promote.copied",
+    "promote.registered",
+    "lifecycle.completing",
+];
+
+#[test]
+fn no_acknowledged_write_is_lost_when_the_process_dies_in_an_operation() {
+    if run_as_child() {
+        return;
+    }
+    for point in OPERATIONS {
+        let folder = tempfile::tempdir().expect("a folder");
+        let test = "no_acknowledged_write_is_lost_when_the_process_dies_in_an_operation";
+        let output = spawn(test, folder.path(), point, 1).wait_with_output().expect("it ends");
+        assert_eq!(output.status.signal(), Some(6), "{point} was not reached: {output:?}");
+        let acknowledged = acknowledged(&output.stdout);
+        assert!(!acknowledged.is_empty(), "nothing was acknowledged before {point}, so nothing was tested");
+        check(folder, &acknowledged, point);
     }
 }
 
@@ -109,11 +144,13 @@ fn run_as_child() -> bool {
     let [folder, point, nth] = job.split('|').collect::<Vec<_>>()[..] else { panic!("{job}") };
     let faults = Faults::at(point, nth.parse().expect("a number"), || std::process::abort());
     let runtime = tokio::runtime::Runtime::new().expect("it starts");
-    runtime.block_on(work(Path::new(folder), faults)).expect("nothing fails but at the fault");
+    runtime
+        .block_on(work(Path::new(folder), faults, OPERATIONS.contains(&point)))
+        .expect("nothing fails but at the fault");
     true
 }
 
-async fn work(folder: &Path, faults: Faults) -> anyhow::Result<()> {
+async fn work(folder: &Path, faults: Faults, is_operated: bool) -> anyhow::Result<()> {
     // Small segments, so that some are removed.
     let config = commit_log::Config { segment_bytes: 64 << 10, faults: faults.clone(), ..commit_log::Config::STANDARD };
     let log = Arc::new(LocalLog::open(&folder.join("log"), &config)?);
@@ -128,11 +165,49 @@ async fn work(folder: &Path, faults: Faults) -> anyhow::Result<()> {
         let (name, object) = if writer < 2 { ("root", root.clone()) } else { ("busy", busy.clone()) };
         tokio::spawn(writer_of(name, object, all.clone(), writer))
     });
-    for writer in writers.collect::<Vec<_>>() {
+    let writers: Vec<_> = writers.collect();
+    if is_operated {
+        operate(&busy, &all).await?;
+    }
+    for writer in writers {
         writer.await??;
     }
     test.node.shutdown().await;
     Ok(())
+}
+
+/// Compacts, brings back, forks and promotes, while others write.
+async fn operate(object: &org_ai_runtime::Object, caller: &org_ai_runtime::Caller) -> anyhow::Result<()> {
+    let promoted = create("Note/promoted", json!({ "n": 1 }));
+    object.write(caller, &view(""), org_ai_runtime::Write::of(promoted)).await?;
+    let done = async |wanted: Lifecycle| {
+        let row = object.lifecycle(caller, wanted, None).await?.finished().await?;
+        anyhow::ensure!(row.status == types::ActionStatus::Completed, "{row:?}");
+        Ok(row.options.to_value()["output"].clone())
+    };
+    while object.about(caller).await?.version < 100 {
+        tokio::task::yield_now().await;
+    }
+    let compact = Lifecycle::Compact(CompactWanted { archive: true, ..CompactWanted::default() });
+    let archive = done(compact).await?["archive"].as_str().map(str::parse).transpose()?;
+    done(Lifecycle::Restore { archive: archive.ok_or_else(|| anyhow::anyhow!("nothing was archived"))? }).await?;
+    done(Lifecycle::Fork(ForkWanted { to: "https://root.test/copy".into(), branch: None, at: None })).await?;
+    let promote = PromoteWanted { noun: "Note".into(), id: "promoted".into(), history: true };
+    done(Lifecycle::Promote(promote)).await?;
+    Ok(())
+}
+
+/// What a stop interrupted goes on by itself.
+async fn ended(object: &org_ai_runtime::Object, caller: &org_ai_runtime::Caller) -> anyhow::Result<()> {
+    let running =
+        store::ActionFilter { status: Some(types::ActionStatus::Running), limit: 1, ..store::ActionFilter::default() };
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        while !object.actions(caller, &running).await?.items.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        anyhow::Ok(())
+    });
+    waited.await?
 }
 
 /// Creates, patches what all share, branches and merges; says what was acknowledged.
@@ -178,7 +253,8 @@ fn check(folder: tempfile::TempDir, acknowledged: &BTreeMap<(bool, u64), String>
     let files = files(&dir.path().join("objects"));
     assert!(!files.is_empty());
     for file in files {
-        check_file(&file).unwrap_or_else(|error| panic!("{when}: {}: {error:?}", file.display()));
+        check_file(&file, OPERATIONS.contains(&when))
+            .unwrap_or_else(|error| panic!("{when}: {}: {error:?}", file.display()));
     }
 }
 
@@ -194,9 +270,15 @@ async fn check_things(
             anyhow::ensure!(acknowledged.keys().all(|(busy, _)| !busy), "the object of acknowledged writes is gone");
             continue;
         };
+        ended(&object, &scene.all).await?;
         scene.root = object;
         for ((_, version), thing) in acknowledged.iter().filter(|((busy, _), _)| *busy == is_busy) {
-            scene.get(&format!("v{version}"), thing).await.map_err(|f| anyhow::anyhow!("{thing}@v{version}: {f}"))?;
+            match scene.get(&format!("v{version}"), thing).await {
+                Ok(_) => {}
+                // It is in an archive, which is as good.
+                Err(fault) if fault.code == "GONE" && fault.details.is_some() => {}
+                Err(fault) => anyhow::bail!("{thing}@v{version}: {fault}"),
+            }
         }
         let events = scene.events().await?;
         // What was merged into main is one event for all; everything else has one each.
@@ -215,7 +297,7 @@ async fn check_things(
 }
 
 /// As `sqlite3` would.
-fn check_file(file: &Path) -> anyhow::Result<()> {
+fn check_file(file: &Path, is_operated: bool) -> anyhow::Result<()> {
     let connection = rusqlite::Connection::open(file)?;
     let one = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, rusqlite::types::Value>(0));
     anyhow::ensure!(one("PRAGMA integrity_check")? == "ok".to_owned().into());
@@ -223,18 +305,36 @@ fn check_file(file: &Path) -> anyhow::Result<()> {
         one(&format!("SELECT count(*) FROM {view}"))?;
     }
     for (sql, meaning) in [
+        ("SELECT count(*) - coalesce(max(sequence), 0) FROM events", "a gap in the sequences"),
+        ("SELECT max(version) >= (SELECT nextVersion FROM meta) FROM things", "a number to be used twice"),
+    ] {
+        anyhow::ensure!(one(sql)? == 0.into(), "{meaning}");
+    }
+    // What an archive has, or another object's action did, is not together here.
+    for (sql, meaning) in [
         ("SELECT count(*) FROM events e WHERE actionId NOT IN (SELECT id FROM actions)", "an event without its action"),
         ("SELECT count(*) FROM things WHERE actionId NOT IN (SELECT id FROM actions)", "a version without its action"),
         (
             "SELECT count(*) FROM actions WHERE output NOT IN (SELECT version FROM things)",
             "an action without its version",
         ),
-        ("SELECT count(*) - max(sequence) FROM events", "a gap in the sequences"),
-        ("SELECT max(version) >= (SELECT nextVersion FROM meta) FROM things", "a number to be used twice"),
     ] {
-        anyhow::ensure!(one(sql)? == 0.into(), "{meaning}");
+        anyhow::ensure!(is_operated || one(sql)? == 0.into(), "{meaning}");
     }
-    Ok(())
+    drop(connection);
+    opened_by_command(file)
+}
+
+/// By the program that people have, where there is one.
+fn opened_by_command(file: &Path) -> anyhow::Result<()> {
+    match Command::new("sqlite3").arg(file).arg("PRAGMA integrity_check").output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(told) => {
+            anyhow::ensure!(told.status.success() && told.stdout == b"ok\n", "{told:?}");
+            Ok(())
+        }
+    }
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

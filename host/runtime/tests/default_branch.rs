@@ -1,12 +1,17 @@
-//! The branch that everybody means who names none (spec VER-6).
+//! What is set for everybody who uses an object: the branch that is meant where none is named (spec VER-6), and which
+//! nouns there are.
 
 mod scene;
 
-use org_ai_runtime::{ForkWanted, Lifecycle, View};
+use org_ai_runtime::{ForkWanted, Lifecycle, RulesChange, View};
 use scene::{Scene, branch, code, input, key, view};
 use serde_json::{Value, json};
 use testkit::{ScriptedExecutor, TestNode, completed, failed};
 use types::{Call, Json, Ref, Reply, ThingRef};
+
+fn to(default_branch: Option<types::BranchName>) -> RulesChange {
+    RulesChange { default_branch: Some(default_branch), ..RulesChange::default() }
+}
 
 impl Scene {
     /// As a request that names no branch.
@@ -19,7 +24,7 @@ impl Scene {
     }
 
     async fn set_default(&self, name: &str) -> Result<(), types::Fault> {
-        self.root.set_default_branch(&self.all, (name != "main").then(|| branch(name))).await
+        self.root.set_rules(&self.all, to((name != "main").then(|| branch(name)))).await
     }
 }
 
@@ -37,14 +42,14 @@ story!(the_default_branch_is_meant_where_none_is_named_and_stays_after_a_restart
 
     let s = s.reopen().await?;
     assert_eq!(s.a(&s.here()).await?, 2);
-    assert_eq!(s.root.about(&s.all).await?.default_branch, Some(branch("x")));
+    assert_eq!(s.root.about(&s.all).await?.rules.default_branch, Some(branch("x")));
     assert_eq!(code(s.delete_branch("x", true).await), "BRANCH_IS_DEFAULT");
     assert!(s.merge("x", "main").await?.merged);
     assert_eq!(s.a(&view("main")).await?, 2);
     s.set_default("main").await?;
     assert_eq!(s.here(), View::default());
     s.delete_branch("x", true).await?;
-    assert_eq!(s.root.about(&s.all).await?.default_branch, None);
+    assert_eq!(s.root.about(&s.all).await?.rules.default_branch, None);
 });
 
 story!(what_is_set_is_no_part_of_a_branch_and_no_things_like_others, s, {
@@ -58,7 +63,21 @@ story!(what_is_set_is_no_part_of_a_branch_and_no_things_like_others, s, {
     let action = s.root.actions(&s.all, &filter).await?.items[0].id;
     assert_eq!(code(s.root.undo(&s.all, action, true).await), "NOT_UNDOABLE");
     let few = s.test.caller(&["Note.*", "objects.read"])?;
-    assert_eq!(code(s.root.set_default_branch(&few, None).await), "FORBIDDEN");
+    assert_eq!(code(s.root.set_rules(&few, to(None)).await), "FORBIDDEN");
+});
+
+story!(a_noun_that_is_not_registered_is_not_made_where_types_are_strict, s, {
+    s.create("", "Old/a", json!({})).await?;
+    s.create("", "Gone/a", json!({})).await?;
+    let strict = RulesChange { strict_types: Some(true), ..RulesChange::default() };
+    s.root.set_rules(&s.all, strict).await?;
+    let s = s.reopen().await?;
+    assert_eq!(code(s.create("", "New/a", json!({})).await), "NOUN_UNKNOWN");
+    s.create("", "Old/b", json!({})).await?;
+    s.root.relate(&s.all, &view(""), &key("Old/a"), "owns", "Old/b", json!({})).await?;
+    s.noun("", "New", json!({ "n": "number?" })).await?;
+    s.create("", "New/a", json!({ "n": 1 })).await?;
+    assert!(s.root.about(&s.all).await?.rules.put_creates, "what was not said stays");
 });
 
 story!(what_is_forked_without_a_branch_is_the_default_one, s, {
@@ -73,7 +92,7 @@ story!(what_is_forked_without_a_branch_is_the_default_one, s, {
     let wanted = org_ai_runtime::BranchWanted { name: branch("x"), things: None };
     crm.branch(&s.all, &View::default(), wanted).await?;
     write("x", 2).await?;
-    crm.set_default_branch(&s.all, Some(branch("x"))).await?;
+    crm.set_rules(&s.all, to(Some(branch("x")))).await?;
     let to = "https://copy.test".to_owned();
     let wanted = Lifecycle::Fork(ForkWanted { to: to.clone(), branch: None, at: None });
     let ended = crm.lifecycle(&s.all, wanted, None).await?.finished().await?;

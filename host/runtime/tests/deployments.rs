@@ -222,7 +222,7 @@ async fn everything_that_is_wrong_is_told_at_once_and_nothing_is_written() -> an
         "schedules[0].schedule",
         "workflows[0].run.steps[0].waitForEvent.filter",
         "workflows[0].run.steps[1].do.action",
-        "nouns[0]",
+        "nouns[0].doClass",
         "requiredSecrets[0]",
         "migrations[0].deleted",
     ] {
@@ -323,6 +323,40 @@ async fn an_app_that_cannot_say_what_it_is_is_not_deployed() -> anyhow::Result<(
     let fault = error.downcast_ref::<Fault>().expect("it is a fault");
     assert_eq!(fault.code, "DESCRIBE_INVALID", "{fault}");
     assert!(shop.root.functions(&shop.caller).await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_class_of_an_application_extends_a_built_in_one() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let (all, ns) = (shop.caller.clone(), |text: &str| types::Namespace::parse(text).expect("it is one"));
+    let made = |name: &'static str| {
+        let (root, all) = (shop.root.clone(), all.clone());
+        async move { root.create_object(&all, ns(name), "Cart".into()).await.map_err(|fault| fault.code) }
+    };
+    assert_eq!(made("https://cart.test").await.unwrap_err(), "CLASS_INVALID");
+    let with = |base: &str| {
+        json!({
+            "functions": [], "objects": [{ "binding": "CARTS", "class": "Cart", "extends": base }],
+            "migrations": [{ "tag": "1", "newClasses": ["Cart"] }], "nouns": [{ "noun": "Basket", "doClass": "Cart" }],
+            "vars": { "REGION": base },
+        })
+    };
+    shop.apply(&with("Collection")).await?;
+    made("https://cart.test").await.map_err(anyhow::Error::msg)?;
+    let cart = shop.test.node.object(&ns("https://cart.test")).await?.expect("it was made");
+    // An object below knows the classes of those above it.
+    cart.create_object(&all, ns("https://cart.test/inner"), "Cart".into()).await?;
+    let noun = json!({ "noun": "Wish", "plural": "Wishes", "doClass": "Cart" });
+    cart.put_noun(&all, &org_ai_runtime::View::default(), serde_json::from_value(noun)?).await?;
+    for name in ["https://cart.test", "https://cart.test/inner"] {
+        let about = shop.test.node.object(&ns(name)).await?.expect("it was made").about(&all).await?;
+        let extends: Vec<_> = about.extends.iter().map(|class| class.as_str()).collect();
+        assert_eq!((about.class.as_str(), extends), ("Cart", vec!["Collection", "Entity", "DO"]));
+    }
+    assert!(shop.root.about(&all).await?.extends.is_empty(), "the root is a DO");
+    let refused = shop.apply(&with("App")).await.unwrap_err();
+    assert_eq!(fields(&refused), ["objects[0].extends"], "its objects are what they are: {refused}");
     Ok(())
 }
 

@@ -99,6 +99,53 @@ story!(a_branch_for_listed_things_takes_no_others, s, {
     );
 });
 
+story!(an_object_has_no_more_branches_than_its_limit, s, {
+    s.create("", "Note/a", json!({})).await?;
+    let s = std::sync::Arc::new(s);
+    let writers: Vec<_> = (0..500)
+        .map(|writer| {
+            let s = s.clone();
+            tokio::spawn(async move {
+                for n in 0..20 {
+                    s.branch("", &format!("b{writer}-{n}")).await?;
+                }
+                Ok::<_, types::Fault>(())
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await??;
+    }
+    assert_eq!(code(s.branch("", "one-more").await), "BRANCHES_LIMIT");
+    s.delete_branch("b0-0", true).await?;
+    s.branch("", "one-more").await?;
+});
+
+story!(an_object_has_no_more_nouns_than_its_limit, s, {
+    for n in 0..1_000 {
+        s.noun("", &format!("Kind{n}"), json!({})).await?;
+    }
+    assert_eq!(code(s.noun("", "OneMore", json!({})).await), "NOUNS_LIMIT");
+    s.noun("", "Kind7", json!({ "n": "number?" })).await?;
+    s.create("", "OneMore/a", json!({})).await?;
+});
+
+story!(what_was_changed_and_changed_back_is_no_change_to_merge, s, {
+    for id in ["Note/gone", "Note/other"] {
+        s.create("", id, json!({ "n": 1 })).await?;
+    }
+    s.branch("", "x").await?;
+    for id in ["Note/gone", "Note/other"] {
+        s.patch("x", id, json!({ "n": 2 })).await?;
+        s.patch("x", id, json!({ "n": 1 })).await?;
+    }
+    s.delete("", "Note/gone").await?;
+    s.patch("", "Note/other", json!({ "n": 3 })).await?;
+    let merged = s.merge("x", "").await?;
+    assert!(merged.merged && merged.versions.is_empty(), "{merged:?}");
+    assert_eq!((s.ids("", "Note").await.as_str(), s.data("", "Note/other").await["n"].clone()), ("other:8", 3.into()));
+});
+
 story!(what_both_sides_did_comes_together, s, {
     s.create("", "Note/a", json!({ "a": 1, "b": 1 })).await?;
     s.create("", "Note/deep", json!({ "p": { "q": 1, "r": 1 } })).await?;

@@ -3,101 +3,29 @@
 //!
 //! `PROPTEST_CASES` makes it longer. What once failed is kept in `proptest-regressions/`.
 
+#[path = "model/compare.rs"]
+mod compare;
+#[path = "model/disk.rs"]
+mod disk;
 mod plain;
 mod scene;
+#[path = "model/steps.rs"]
+mod steps;
 
-use model::merge::Strategy;
+use disk::kill;
 use org_ai_runtime::{CompactWanted, Lifecycle, Op, PatchOf};
 use plain::{On, Plain, Wrote};
-use proptest::prelude::{Just, TestCaseError, any, prop, prop_oneof, proptest};
-use proptest::strategy::Strategy as Any;
+use proptest::prelude::{TestCaseError, any, prop, proptest};
 use proptest::test_runner::{Config, FileFailurePersistence};
 use scene::{Scene, create, input, key, view};
 use serde_json::{Value, json};
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use steps::{NAMES, Step, THINGS, step};
 use tempfile::TempDir;
 use testkit::{HeardLog, ScriptedExecutor, TestNode};
-use types::{Fault, Id, ObjectId, Record, ThingKey};
+use types::{Fault, Id, Record, ThingKey};
 
 const CASES: u32 = 48;
-const NAMES: [&str; 3] = ["x", "y", "z"];
-const THINGS: [&str; 5] = ["Note/a", "Note/b", "Note/c", "Memo/a", "Memo/b"];
-
-#[derive(Clone, Debug)]
-enum Step {
-    Create(On, usize, Value),
-    Put(On, usize, Value),
-    Patch(On, usize, Value),
-    Delete(On, usize),
-    Restore(On, usize),
-    Relate(On, usize, usize, u8),
-    Unrelate(On, usize, usize),
-    /// From a branch, or from a version: so many hundredths of all.
-    Branch(usize, Result<On, u8>),
-    DeleteBranch(usize, bool),
-    Merge(On, On, Option<Strategy>),
-    /// Which action: so many hundredths of all.
-    Undo(u8, bool),
-    Compact,
-    /// The rows of all archives come back.
-    Unpack,
-    Reopen,
-    Kill(Lost),
-}
-
-/// What the disk lost beside the process.
-#[derive(Clone, Copy, PartialEq, Debug)]
-enum Lost {
-    Nothing,
-    Wal,
-    Files,
-}
-
-fn on() -> impl Any<Value = On> {
-    prop_oneof![3 => Just(None), 2 => prop::sample::select(&NAMES[..]).prop_map(Some)]
-}
-
-fn value() -> impl Any<Value = Value> {
-    prop_oneof![3 => (0..3).prop_map(Value::from), 1 => Just(json!({ "q": 1 })), 1 => Just(json!({ "q": 2, "r": [1] }))]
-}
-
-/// A body in the flat form; few keys and few values, so that they meet.
-fn body(absent: fn() -> Option<Value>) -> impl Any<Value = Value> {
-    let field = move |value: Option<Value>| value.or_else(absent);
-    (prop::option::of(value()), prop::option::of(value()), prop::option::of(0..2)).prop_map(move |(a, b, name)| {
-        let mut map = serde_json::Map::new();
-        for (key, value) in [("a", field(a)), ("b", field(b)), ("name", name.map(|n| Value::from(format!("n{n}"))))] {
-            map.extend(value.map(|value| (key.to_owned(), value)));
-        }
-        Value::Object(map)
-    })
-}
-
-fn step() -> impl Any<Value = Step> {
-    let thing = || 0..THINGS.len();
-    let branch = || 0..NAMES.len();
-    let strategy = prop::sample::select(vec![None, None, Some(Strategy::Ours), Some(Strategy::Theirs)]);
-    prop_oneof![
-        4 => (on(), thing(), body(|| None)).prop_map(|(on, id, body)| Step::Create(on, id, body)),
-        3 => (on(), thing(), body(|| None)).prop_map(|(on, id, body)| Step::Put(on, id, body)),
-        6 => (on(), thing(), body(|| Some(Value::Null))).prop_map(|(on, id, body)| Step::Patch(on, id, body)),
-        2 => (on(), thing()).prop_map(|(on, id)| Step::Delete(on, id)),
-        1 => (on(), thing()).prop_map(|(on, id)| Step::Restore(on, id)),
-        1 => (on(), thing(), thing(), 0..2u8).prop_map(|(on, from, to, n)| Step::Relate(on, from, to, n)),
-        1 => (on(), thing(), thing()).prop_map(|(on, from, to)| Step::Unrelate(on, from, to)),
-        3 => (branch(), prop_oneof![2 => on().prop_map(Ok), 1 => (0..105u8).prop_map(Err)])
-            .prop_map(|(name, from)| Step::Branch(name, from)),
-        1 => (branch(), any::<bool>()).prop_map(|(name, force)| Step::DeleteBranch(name, force)),
-        5 => (on(), on(), strategy).prop_map(|(source, into, strategy)| Step::Merge(source, into, strategy)),
-        2 => (0..100u8, any::<bool>()).prop_map(|(nth, force)| Step::Undo(nth, force)),
-        2 => prop_oneof![2 => Just(Step::Compact), 1 => Just(Step::Unpack)],
-        1 => prop_oneof![
-            Just(Step::Reopen),
-            prop::sample::select(vec![Lost::Nothing, Lost::Wal, Lost::Files]).prop_map(Step::Kill)
-        ],
-    ]
-}
 
 proptest! {
     #![proptest_config(Config {
@@ -166,14 +94,6 @@ fn code<T>(result: Result<T, Fault>) -> Result<T, String> {
     result.map_err(|fault| fault.code)
 }
 
-macro_rules! same {
-    ($real:expr, $plain:expr) => { same!($real, $plain, "") };
-    ($real:expr, $plain:expr, $($about:tt)+) => {{
-        let (real, plain) = ($real, $plain);
-        anyhow::ensure!(real == plain, "{}the store says {real:?}, the model {plain:?}", format!($($about)+));
-    }};
-}
-
 impl Pair {
     async fn step(mut self, step: Step) -> anyhow::Result<Self> {
         match step {
@@ -193,6 +113,16 @@ impl Pair {
                     patch: PatchOf::Merge { patch: patch.clone(), if_version: None },
                 };
                 self.write(on, THINGS[id], op, |before| Ok((patched(live(before)?, patch), false))).await?;
+            }
+            Step::Back(on, id) => {
+                for n in [json!("away"), Value::Null] {
+                    let patch = json!({ "back": n });
+                    let op = Op::Patch {
+                        key: key(THINGS[id]),
+                        patch: PatchOf::Merge { patch: patch.clone(), if_version: None },
+                    };
+                    self.write(on, THINGS[id], op, |before| Ok((patched(live(before)?, patch), false))).await?;
+                }
             }
             Step::Delete(on, id) => {
                 let op = Op::Delete { key: key(THINGS[id]) };
@@ -363,189 +293,6 @@ impl Pair {
         }
         Ok(())
     }
-
-    /// What is cheap enough after each step: the newest row, and each branch's lists.
-    async fn compare(&self) -> anyhow::Result<()> {
-        for name in NAMES {
-            let is_there = self.plain.branches().contains(&Some(name));
-            let shown = self.real.root.branch_named(&self.real.all, Some(&scene::branch(name))).await;
-            same!(shown.is_ok(), is_there, "branch {name}: ");
-        }
-        if let Some(row) = self.plain.rows.last() {
-            self.compare_row(row).await?;
-        }
-        for on in self.plain.branches() {
-            self.compare_lists(&at(on), &self.plain.line(on).map_err(anyhow::Error::msg)?).await?;
-        }
-        Ok(())
-    }
-
-    async fn compare_row(&self, row: &plain::Row) -> anyhow::Result<()> {
-        if row.gone {
-            let real = self.real.get(&format!("v{}", row.version), &row.key.to_string()).await;
-            same!(code(real).map(|shown| shown.row.version), Err("GONE".to_owned()), "v{}: ", row.version);
-            return Ok(());
-        }
-        // A delete marker is not shown by its number, but it is in the history of its branch, while there is one.
-        match self.real.get(&format!("v{}", row.version), &row.key.to_string()).await {
-            Ok(shown) => {
-                let real = (shown.row.branch.as_ref().map(|b| b.as_str()), &shown.row.name, shown.row.data.to_value());
-                same!(real, (row.branch, &row.content.name, row.content.data.clone()), "v{}: ", row.version);
-                same!(false, row.deleted, "v{} deleted: ", row.version);
-            }
-            Err(fault) => same!((fault.code.as_str(), true), ("VERSION_DELETED", row.deleted), "v{}: ", row.version),
-        }
-        Ok(())
-    }
-
-    async fn compare_lists(&self, shown: &str, line: &plain::Line) -> anyhow::Result<()> {
-        for noun in ["Memo", "Note"] {
-            let newest = self.plain.keys().into_iter().filter(|key| key.noun.as_str() == noun);
-            let newest = newest.filter_map(|key| self.plain.newest(line, &key)).filter(|row| !row.deleted);
-            let plain: Vec<_> = newest.map(|row| format!("{}:{}", row.key.id, row.version)).collect();
-            let real = self.real.ids(shown, noun).await;
-            let real = if real == "NOUN_NOT_FOUND" { String::new() } else { real };
-            same!(real, plain.join(" "), "{noun} @{shown}: ");
-        }
-        Ok(())
-    }
-
-    /// Everything: each row by its number, each history, each past state; and the file rebuilt from the log alone.
-    async fn compare_whole(mut self) -> anyhow::Result<()> {
-        self.unpack().await?;
-        for row in &self.plain.rows {
-            self.compare_row(row).await?;
-        }
-        for on in self.plain.branches() {
-            let line = self.plain.line(on).map_err(anyhow::Error::msg)?;
-            for key in self.plain.keys() {
-                let plain: Vec<_> = self.plain.history(&line, &key).iter().map(|row| row.version).collect();
-                same!(self.real.history(&at(on), &key.to_string()).await, plain, "history of {key} @{}: ", at(on));
-            }
-        }
-        for version in 1..=self.plain.newest_version() {
-            let line = self.plain.at(None, version).map_err(anyhow::Error::msg)?;
-            self.compare_lists(&format!("v{version}"), &line).await?;
-        }
-        same!(self.real.events().await?.len() as u64, self.plain.events, "events: ");
-        for action in &self.plain.actions {
-            let row = self.real.root.action(&self.real.all, action.id).await?;
-            same!(row.status == types::ActionStatus::Undone, action.undone, "{action:?}: ");
-        }
-        let Scene { test, root, all, dir } = self.real;
-        test.node.shutdown().await;
-        drop((test, root, all));
-        rebuild(dir.path(), &self.tape)
-    }
-}
-
-/// The process is gone between two instants: what it had written to files is what there is.
-async fn kill(scene: Scene, lost: Lost, tape: &Tape) -> anyhow::Result<Scene> {
-    let copy = tempfile::tempdir()?;
-    copy_folder(scene.dir.path(), copy.path())?;
-    drop(scene);
-    for file in files(&copy.path().join("objects"))? {
-        let is_wal = file.extension().is_some_and(|e| e == "sqlite-wal");
-        // A file whose log has forgotten its beginning is not to be lost.
-        if lost != Lost::Nothing && (is_wal || lost == Lost::Files && !tape.forgets) {
-            std::fs::remove_file(file)?;
-        }
-    }
-    tape.open(copy).await
-}
-
-fn files(folder: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else {
-            found.push(path);
-        }
-    }
-    Ok(found)
-}
-
-fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
-    for file in files(from)? {
-        let copy = to.join(file.strip_prefix(from)?);
-        std::fs::create_dir_all(copy.parent().expect("it lies in a folder"))?;
-        std::fs::copy(&file, copy)?;
-    }
-    Ok(())
-}
-
-const ROOT: ObjectId = ObjectId::from_u128(0);
-
-/// The file that the log's records make of nothing is the one that was written, and what is derived in it is right.
-fn rebuild(dir: &Path, tape: &Tape) -> anyhow::Result<()> {
-    let again = dir.join("again.sqlite");
-    let mut store = store::Store::open(&again, ROOT, &store::Options::STANDARD)?;
-    for record in &*tape.records.lock().unwrap_or_else(PoisonError::into_inner) {
-        store.apply(record)?;
-    }
-    store.checkpoint()?;
-    drop(store);
-    let name = ROOT.to_string();
-    let live = dir.join("objects").join(&name[..2]).join(format!("{name}.sqlite"));
-    let (live, again) = (rusqlite::Connection::open(live)?, rusqlite::Connection::open(again)?);
-    const TABLES: [&str; 13] = [
-        "meta",
-        "things",
-        "actions",
-        "events",
-        "heads",
-        "tallies",
-        "branches",
-        "merges",
-        "edges",
-        "uniques",
-        "search_docsize",
-        "search_idx",
-        "searchPending",
-    ];
-    for table in TABLES {
-        same!(dump(&live, table)?, dump(&again, table)?, "{table}: ");
-    }
-    for connection in [&live, &again] {
-        let ok: String = connection.query_row("PRAGMA integrity_check", (), |row| row.get(0))?;
-        same!(ok.as_str(), "ok");
-        for wrong in [
-            // Heads: the newest of each thing on each branch that is there, and no others.
-            "SELECT count(*) FROM (
-               SELECT coalesce(t.branch, '') AS b, type, id, max(version) AS v FROM things t
-               LEFT JOIN branches b ON b.name = t.branch
-               WHERE t.branch IS NULL OR (b.deleted = 0 AND t.version > b.since) GROUP BY 1, 2, 3
-               EXCEPT SELECT branch, type, id, version FROM heads)",
-            "SELECT (SELECT count(*) FROM heads) - (SELECT count(*) FROM (SELECT DISTINCT t.branch, type, id FROM things t
-               LEFT JOIN branches b ON b.name = t.branch
-               WHERE t.branch IS NULL OR (b.deleted = 0 AND t.version > b.since)))",
-            "SELECT count(*) FROM heads h JOIN things t ON t.version = h.version WHERE h.deleted <> t.deleted",
-            "SELECT count(*) FROM tallies WHERE live <>
-               (SELECT count(*) FROM heads h WHERE branch = '' AND h.type = tallies.type AND deleted = 0)",
-            // What a search finds: what lives on main.
-            "SELECT count(*) FROM (SELECT id FROM search_docsize UNION ALL SELECT version FROM searchPending)
-               WHERE id NOT IN (SELECT version FROM heads WHERE branch = '' AND NOT deleted)",
-            "SELECT count(*) FROM heads WHERE branch = '' AND NOT deleted AND type <> 'Relationship'
-               AND version NOT IN (SELECT id FROM search_docsize UNION ALL SELECT version FROM searchPending)",
-            "SELECT count(*) FROM branches b WHERE NOT deleted AND head <>
-               max(base, coalesce((SELECT max(version) FROM things t WHERE t.branch = b.name AND version > since), 0))",
-            "SELECT count(*) FROM things t JOIN things before ON before.version = t.version - 1
-               WHERE before.createdAt > t.createdAt",
-        ] {
-            let count: i64 = connection.query_row(wrong, (), |row| row.get(0))?;
-            same!(count, 0, "{wrong}: ");
-        }
-    }
-    Ok(())
-}
-
-fn dump(connection: &rusqlite::Connection, table: &str) -> anyhow::Result<Vec<Vec<rusqlite::types::Value>>> {
-    let mut statement = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))?;
-    let width = statement.column_count();
-    let rows = statement.query_map((), |row| (0..width).map(|at| row.get(at)).collect())?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn live(before: Option<&plain::Row>) -> Result<&plain::Row, &'static str> {
@@ -568,3 +315,14 @@ fn patched(row: &plain::Row, patch: Value) -> model::Content {
     let name = given.name.or_else(|| row.content.name.clone());
     model::Content { name, data: model::patch::merge(row.content.data.clone(), &given.data) }
 }
+
+/// An error when the store and the model do not say the same.
+macro_rules! same {
+    ($real:expr, $plain:expr) => { same!($real, $plain, "") };
+    ($real:expr, $plain:expr, $($about:tt)+) => {{
+        let (real, plain) = ($real, $plain);
+        anyhow::ensure!(real == plain, "{}the store says {real:?}, the model {plain:?}", format!($($about)+));
+    }};
+}
+
+use same;

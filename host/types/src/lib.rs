@@ -4,6 +4,8 @@
 //! types move. The two traits of [`exec`] are the seam between `runtime` (which needs something that runs components)
 //! and `engine` (which is that something); they stand here so that neither has to know the other.
 
+mod class;
+pub use class::Class;
 mod namespace;
 pub use namespace::{Namespace, NamespaceError};
 mod name;

@@ -93,6 +93,7 @@ pub(crate) struct RelationRequest {
     responses(
         (status = 200, description = "It was known, and is this now", body = ObjectView),
         (status = 201, description = "It was not known", body = ObjectView),
+        (status = 400, description = "No URL of an object", body = ErrorBody),
         (status = 403, description = "The key is not of an object above all that change, or of the follower or an object above it", body = ErrorBody),
         (status = 404, description = "There is no such object on this server", body = ErrorBody),
         (status = 409, description = "A cycle, or it is this object's parent or child", body = ErrorBody),
@@ -100,7 +101,7 @@ pub(crate) struct RelationRequest {
     )
 )]
 pub(crate) async fn relate(Who { scope, caller }: Who, ns: Segment, sent: Sent) -> Result<Response, Problem> {
-    let namespace = Namespace::parse(&ns.0).map_err(|e| Problem::validation(e.to_string()))?;
+    let namespace = Namespace::parse(&ns.0).map_err(|e| Problem::bad_request(e.to_string()))?;
     let RelationRequest { relation, shard_key, shard_index, event, filter } = sent.document().await?;
     let wanted = RelationWanted { relation, shard_key, shard_index, event, filter };
     let (row, created) = scope.object.relate_object(&caller, &namespace, wanted).await?;

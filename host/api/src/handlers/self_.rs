@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::Uri;
 use model::FieldError;
-use runtime::Caller;
+use runtime::{Caller, RulesChange};
 use serde::{Deserialize, Serialize};
 use types::BranchName;
 use utoipa::ToSchema;
@@ -23,6 +23,9 @@ pub(crate) struct SelfView {
     ns: String,
     #[schema(example = "Business")]
     class: String,
+    /// What that class extends, the nearest first, `DO` last; empty for a `DO`.
+    #[schema(example = json!(["DO"]))]
+    extends: Vec<&'static str>,
     /// Null for the root.
     parent: Option<String>,
     children: Children,
@@ -34,6 +37,12 @@ pub(crate) struct SelfView {
     sequence: u64,
     /// What is meant where nobody names a branch.
     default_branch: String,
+    /// Whether a request that replaces, patches, deletes or restores a thing must have `If-Match`.
+    require_if_match: bool,
+    /// Whether a `PUT` makes a thing where there is none.
+    put_creates: bool,
+    /// Whether things are of registered nouns only.
+    strict_types: bool,
     created_at: String,
 }
 
@@ -51,18 +60,46 @@ pub(crate) async fn show(Who { scope, caller }: Who, uri: Uri) -> Result<Respons
     told(&scope, &caller).await
 }
 
+/// What is left out stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SelfRequest {
     /// `main`, or a branch that is there.
     #[schema(example = "experiment")]
-    default_branch: String,
+    default_branch: Option<String>,
+    /// Writes without `If-Match` are refused with 428.
+    require_if_match: Option<bool>,
+    /// False: a `PUT` of a thing that is not there is 404.
+    put_creates: Option<bool>,
+    /// A noun that is not registered is refused with 422, and not made by writing.
+    strict_types: Option<bool>,
+}
+
+impl SelfRequest {
+    fn read(self) -> Result<RulesChange, FieldError> {
+        let refuse = |error: types::ThingNameError| FieldError::new("defaultBranch", "format", error.to_string());
+        let branch = self.default_branch.map(|name| match name.as_str() {
+            "main" => Ok(None),
+            name => BranchName::parse(name).map(Some).map_err(refuse),
+        });
+        let change = RulesChange {
+            default_branch: branch.transpose()?,
+            require_if_match: self.require_if_match,
+            put_creates: self.put_creates,
+            strict_types: self.strict_types,
+        };
+        if change == RulesChange::default() {
+            let message = "give defaultBranch, requireIfMatch, putCreates or strictTypes";
+            return Err(FieldError::new("", "required", message));
+        }
+        Ok(change)
+    }
 }
 
 #[utoipa::path(
     patch, path = "/api/$self", tag = "objects", request_body = SelfRequest,
     responses(
-        (status = 200, description = "Set for everybody who names no branch", body = SelfView),
+        (status = 200, description = "Set for everybody", body = SelfView),
         (status = 404, description = "There is no such branch", body = ErrorBody),
         (status = 422, description = "No name of a branch", body = ErrorBody),
     )
@@ -72,14 +109,8 @@ pub(crate) async fn change(State(app): State<Shared>, who: Who, request: Request
     Fields::read(&parts.uri, &[])?;
     super::things::allowed(&who.caller, "objects", "update")?;
     let wanted: SelfRequest = body::document(&body::read(&parts.headers, body, app.config.body_idle_timeout).await?)?;
-    let branch = match wanted.default_branch.as_str() {
-        "main" => None,
-        name => Some(BranchName::parse(name).map_err(|error| {
-            let error = FieldError::new("defaultBranch", "format", error.to_string());
-            Problem::from(runtime::fields_fault(&[error]))
-        })?),
-    };
-    who.scope.object.set_default_branch(&who.caller, branch).await?;
+    let change = wanted.read().map_err(|error| Problem::from(runtime::fields_fault(&[error])))?;
+    who.scope.object.set_rules(&who.caller, change).await?;
     told(&who.scope, &who.caller).await
 }
 
@@ -88,12 +119,16 @@ async fn told(scope: &Scope, caller: &Caller) -> Result<Response, Problem> {
     Ok(json(&SelfView {
         ns: about.namespace.to_string(),
         class: about.class,
+        extends: about.extends.into_iter().map(types::Class::as_str).collect(),
         parent: about.parent.map(|ns| ns.to_string()),
         children: Children { count: about.children },
         region: about.region,
         version: about.version,
         sequence: about.sequence,
-        default_branch: about.default_branch.map_or_else(|| "main".to_owned(), |name| name.to_string()),
+        require_if_match: about.rules.require_if_match,
+        put_creates: about.rules.put_creates,
+        strict_types: about.rules.strict_types,
+        default_branch: about.rules.default_branch.map_or_else(|| "main".to_owned(), |name| name.to_string()),
         created_at: about.created_at.to_string(),
     }))
 }

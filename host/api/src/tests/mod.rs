@@ -11,6 +11,7 @@ mod invoke;
 mod lifecycle;
 mod objects;
 mod routes;
+mod rules;
 mod schedules;
 mod sockets;
 mod things;

@@ -2,6 +2,7 @@
 
 use super::{DeploymentOptions, texts};
 use crate::declared::{DECLARED_MAX, entry_of};
+use crate::family::unknown_class;
 use crate::functions::FunctionVersion;
 use crate::object::Object;
 use crate::things::{check_noun, fields_fault};
@@ -57,7 +58,7 @@ impl Object {
         texts::beside(&mut problems, whole.check());
         let read = texts::read(&mut whole, self.node.now());
         texts::beside(&mut problems, read);
-        check_nouns(&whole.nouns, &mut problems);
+        self.check_nouns(&whole, &mut problems).await?;
         check_classes(before.as_ref().map(|(_, before)| before), &whole, options, &mut problems);
         self.check_secrets(&whole, &mut problems).await?;
         self.check_room(before.as_ref().map(|(_, before)| before), &whole, &mut problems);
@@ -141,6 +142,19 @@ impl Object {
             }
             None => Err(Fault::not_found("ACTION_NOT_FOUND", format!("no component was uploaded as {name}"))),
         }
+    }
+
+    async fn check_nouns(&self, whole: &Deployment, problems: &mut Vec<Problem>) -> Result<(), Fault> {
+        for (n, spec) in whole.nouns.iter().enumerate() {
+            if let Err(fault) = check_noun(&noun_of(spec)) {
+                problems.push(Problem::new(format!("nouns[{n}]"), fault.message));
+            }
+            let Some(class) = &spec.do_class else { continue };
+            if !whole.objects.iter().any(|object| object.class == *class) && self.base_of(class).await?.is_none() {
+                problems.push(Problem::new(format!("nouns[{n}].doClass"), unknown_class(class)));
+            }
+        }
+        Ok(())
     }
 
     async fn check_secrets(&self, whole: &Deployment, problems: &mut Vec<Problem>) -> Result<(), Fault> {
@@ -258,14 +272,6 @@ pub(super) fn noun_of(spec: &NounSpec) -> NounDef {
     }
 }
 
-fn check_nouns(nouns: &[NounSpec], problems: &mut Vec<Problem>) {
-    for (n, spec) in nouns.iter().enumerate() {
-        if let Err(fault) = check_noun(&noun_of(spec)) {
-            problems.push(Problem::new(format!("nouns[{n}]"), fault.message));
-        }
-    }
-}
-
 /// Migrations grow at their end, and no class goes without a word (spec CFG-3).
 fn check_classes(
     before: Option<&Deployment>,
@@ -283,6 +289,13 @@ fn check_classes(
                 let path = format!("migrations[{}].deleted", applied.len() + n);
                 problems.extend(step.deleted.iter().map(|class| Problem::new(path.clone(), refuse(class))));
             }
+        }
+    }
+    for (n, object) in whole.objects.iter().enumerate() {
+        let known = before.and_then(|before| before.objects.iter().find(|known| known.class == object.class));
+        if let Some(base) = known.map(|known| known.base()).filter(|base| *base != object.base()) {
+            let message = format!("{} extends {}, and its objects stay what they are", object.class, base.as_str());
+            problems.push(Problem::new(format!("objects[{n}].extends"), message));
         }
     }
     let known = before.map_or(&[][..], |before| &before.classes);

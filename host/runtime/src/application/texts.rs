@@ -73,7 +73,8 @@ pub(super) fn unserved(whole: &Deployment) -> Vec<String> {
     let classes: Vec<_> = classes.iter().filter(|(_, given)| *given).map(|(what, _)| *what).collect();
     if !classes.is_empty() {
         told.push(format!(
-            "{} are kept; this host makes no objects of an application's classes yet",
+            "{} are kept: an object of a class is made when somebody asks for it by POST /api/objects; bindings and \
+             patterns of namespaces do nothing yet",
             classes.join(", ")
         ));
     }

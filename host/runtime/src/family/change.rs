@@ -59,11 +59,7 @@ impl Object {
                 format!("{namespace} has more than {} path segments", Namespace::SEGMENTS_MAX),
             ));
         }
-        if crate::class::Class::parse(&class).is_none() {
-            let class = &class[..class.floor_char_boundary(64)];
-            let message = format!("{class:?} is no class; accepted: {}", crate::class::Class::names());
-            return Err(Fault::invalid("CLASS_INVALID", message));
-        }
+        self.refuse_unknown_class(&class).await?;
         self.finish_interrupted().await?;
         let draft = ActionDraft::of(caller, self.node.now(), "create", format!("Object/{namespace}"));
         let mut action = draft.running(&json!({ "class": class }));

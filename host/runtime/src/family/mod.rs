@@ -6,18 +6,21 @@
 //! other files change, and the action is completed. What a stop of the host left running is finished when the object
 //! is next opened if the registry has it, and has failed otherwise.
 //!
-//! Layout: here what is told, `change` what changes it, `operation` what goes on after a stop of the host.
+//! Layout: here what is told, `change` what changes it, `classes` what an object is, `operation` what goes on after a stop of the host.
 
 use crate::Caller;
 use crate::node::Node;
 use crate::object::{Object, fault_of};
 use crate::registry::Known;
+use crate::things::Rules;
 use store::Follower;
-use types::{BranchName, Fault, Namespace, ObjectRelation, ObjectRow, Ref, Timestamp};
+use types::{Class, Fault, Namespace, ObjectRelation, ObjectRow, Timestamp};
 
 mod change;
+mod classes;
 mod operation;
 pub use change::RelationWanted;
+pub(crate) use classes::unknown as unknown_class;
 pub(crate) use operation::{go_on, is_operation};
 
 /// Rows to other objects that are told at once.
@@ -28,6 +31,8 @@ const OBJECTS_TOLD_MAX: usize = 10_000;
 pub struct SelfShown {
     pub namespace: Namespace,
     pub class: String,
+    /// What that class extends, the nearest first, `DO` last; empty for a `DO`.
+    pub extends: Vec<Class>,
     /// None for the root.
     pub parent: Option<Namespace>,
     pub children: u64,
@@ -37,8 +42,8 @@ pub struct SelfShown {
     pub version: u64,
     /// Of the newest event.
     pub sequence: u64,
-    /// None is main.
-    pub default_branch: Option<BranchName>,
+    /// What is set for everybody who uses it.
+    pub rules: Rules,
     pub created_at: Timestamp,
 }
 
@@ -86,12 +91,10 @@ impl Object {
             Some(row) => (row.class, row.parent, row.place.region),
             None => ("DO".to_owned(), None, None),
         };
-        let default_branch = match self.in_effect() {
-            Ref::Branch(branch) => branch,
-            Ref::Head | Ref::Version(_) | Ref::Back(..) | Ref::At(_) => None,
-        };
+        let extends = self.extended_by(&class).await?;
+        let rules = Rules::clone(&self.inner.settings.get());
         let namespace = own;
-        Ok(SelfShown { namespace, class, parent, children, region, version, sequence, default_branch, created_at })
+        Ok(SelfShown { namespace, class, extends, parent, children, region, version, sequence, rules, created_at })
     }
 
     /// The objects that this one has rows of: its parent, its children, what it follows or knows.

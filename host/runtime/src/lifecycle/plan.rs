@@ -173,7 +173,8 @@ impl Needed {
         let branch = head.branch.as_ref();
         match reader.superseded_by(&head.key, branch, head.version)? {
             Some(next) => Ok(!self.cuts.show(branch, head.version, Some(next))),
-            None => Ok(head.deleted && branch.is_none()),
+            // A branch that has the thing has still to learn, by a merge, that it was deleted.
+            None => Ok(head.deleted && branch.is_none() && !reader.lives_on_a_branch(&head.key)?),
         }
     }
 }

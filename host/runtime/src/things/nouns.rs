@@ -8,6 +8,7 @@ use super::view::{View, line_of};
 use super::{Shown, fields_fault, name_fault};
 use crate::Caller;
 use crate::commit::lock;
+use crate::family::unknown_class;
 use crate::object::{Inner, Object, fault_of};
 use lru::LruCache;
 use model::noun::{NounDef, Schema};
@@ -212,6 +213,11 @@ impl Object {
     pub async fn put_noun(&self, caller: &Caller, view: &View, def: NounDef) -> Result<(NounShown, bool), Fault> {
         caller.may("nouns", "update")?;
         check_noun(&def)?;
+        if let Some(class) = &def.do_class
+            && self.base_of(class).await?.is_none()
+        {
+            return Err(fields_fault(&[FieldError::new("doClass", "enum", unknown_class(class))]));
+        }
         let branch = view.writes_to()?;
         let (caller, inner, after) = (caller.clone(), self.inner.clone(), self.inner.clone());
         let bytes = 4096 + def.schema.as_ref().map_or(0, |schema| schema.to_string().len());
@@ -319,7 +325,7 @@ fn refuse_reserved(noun: &Noun) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What can be said of a noun without looking at the others.
+/// What can be said of a noun without looking at the others, or at classes.
 pub(crate) fn check_noun(def: &NounDef) -> Result<(), Fault> {
     let mut errors = Vec::new();
     if model::noun::reserved(&def.noun) {
@@ -331,10 +337,6 @@ pub(crate) fn check_noun(def: &NounDef) -> Result<(), Fault> {
         || !def.plural.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     {
         errors.push(FieldError::new("plural", "format", "plural is one word of letters and digits, like Companies"));
-    }
-    if let Some(class) = def.do_class.as_ref().filter(|class| crate::class::Class::parse(class).is_none()) {
-        let message = format!("{class:?} is no class; accepted: {}", crate::class::Class::names());
-        errors.push(FieldError::new("doClass", "enum", message));
     }
     if let Some(Err(found)) = def.schema.as_ref().map(Schema::compile) {
         errors.extend(found);

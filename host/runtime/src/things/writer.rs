@@ -1,6 +1,6 @@
 //! Writes inside one turn: the next version of a thing, from what was asked for.
 
-use super::append::{Doing, Next, Scene};
+use super::append::{Doing, Next, PLATFORM_NOUNS, Scene};
 use super::conditions::{absent, taken_fault};
 use super::nouns::{NounEntry, Nouns};
 use super::patched::{PatchOf, patched};
@@ -14,7 +14,7 @@ use model::Content;
 use model::flat::Input;
 use serde_json::Value;
 use store::Turn;
-use types::{BranchName, Fault, Id, Json, ThingId, ThingKey, ThingRow};
+use types::{BranchName, Fault, Id, Json, Noun, ThingId, ThingKey, ThingRow};
 
 /// A write that was done, inside the transaction.
 pub(crate) struct Done {
@@ -45,6 +45,7 @@ impl<'a> Writer<'a> {
         Ok(Self { scene: Scene { caller, namespace: inner.namespace.clone(), branch, line }, inner, parent })
     }
 
+    /// What one request wants.
     pub(super) fn all(
         &self,
         turn: &mut Turn<'_>,
@@ -53,7 +54,7 @@ impl<'a> Writer<'a> {
     ) -> Result<Vec<Result<Done, Fault>>, Fault> {
         let mut done = Vec::with_capacity(writes.len());
         for (index, write) in writes.into_iter().enumerate() {
-            match (self.one(turn, write), together) {
+            match (self.inner.settings.get().apply(write).and_then(|write| self.one(turn, write)), together) {
                 (Err(fault), Together::One) => return Err(fault),
                 (Err(fault), Together::All) => return Err(at_index(fault, index)),
                 // What failed leaves nothing behind: everything is looked at before anything is written.
@@ -177,6 +178,10 @@ impl<'a> Writer<'a> {
             return Ok(Done { row: row.clone(), previous, change: Change::Unchanged, action, replayed: false });
         }
         let is_new_noun = before.is_none() && turn.tally(&key.noun).map_err(|e| fault_of(&e))?.is_none();
+        let is_registered = noun.is_some() || PLATFORM_NOUNS.contains(&key.noun.as_str());
+        if is_new_noun && !is_registered && self.inner.settings.get().strict_types {
+            return Err(unregistered(&key.noun));
+        }
         let previous = before.as_ref().map(|row| row.version);
         let change = match (live.is_some(), doing.verb) {
             (_, "restore") => Change::Restored,
@@ -235,6 +240,11 @@ impl<'a> Writer<'a> {
         let errors = Sight::of(turn, &self.scene, self.inner).broken(key, noun, content)?;
         if errors.is_empty() { Ok(()) } else { Err(fields_fault(&errors)) }
     }
+}
+
+fn unregistered(noun: &Noun) -> Fault {
+    let message = format!("no noun {noun} is registered, and this object takes no others; PUT /api/nouns/{noun} first");
+    Fault::invalid("NOUN_UNKNOWN", message)
 }
 
 fn made_id(turn: &Turn<'_>) -> ThingId {

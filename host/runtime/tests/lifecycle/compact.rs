@@ -167,6 +167,47 @@ async fn a_stop_at_any_point_of_a_compaction_leaves_all_or_nothing_and_it_finish
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_branch_learns_that_a_thing_was_deleted_before_a_compaction() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let test = open(dir.path()).await?;
+    let (crm, all) = (crm(&test).await?, test.caller(&["*.*"])?);
+    put(&test, &crm, &View::default(), "Note/a", json!({ "n": 1 })).await?;
+    let x = BranchName::parse("x").expect("it is a name");
+    crm.branch(&all, &View::default(), BranchWanted { name: x.clone(), things: None }).await?;
+    put(&test, &crm, &at("x"), "Note/b", json!({ "n": 2 })).await?;
+    let to_main = org_ai_runtime::MergeWanted { source: Some(x), ..Default::default() };
+    assert!(crm.merge(&all, &View::default(), to_main).await?.merged);
+    delete(&test, &crm, "Note/b").await?;
+    done(&test, &crm, compact()).await?;
+    assert!(crm.merge(&all, &at("x"), org_ai_runtime::MergeWanted::default()).await?.merged);
+    assert_eq!(n_at(&test, &crm, "Note/b", "x").await?, Err("NOT_FOUND".into()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_was_stopped_goes_on_at_the_next_start() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let test = open_stopping(dir.path(), "restore.returned").await?;
+    let object = crm(&test).await?;
+    ten_versions(&test, &object).await?;
+    let archive = done(&test, &object, compact()).await?["archive"].as_str().expect("an id").parse()?;
+    let stopped = begin(&test, &object, Lifecycle::Restore { archive }).await??.finished().await?;
+    assert_eq!(stopped.status, ActionStatus::Running);
+    drop(object);
+    close(test).await;
+
+    let test = open(dir.path()).await?;
+    let object = crm(&test).await?;
+    let row = settled(&test, &object, &stopped.verb).await?;
+    assert_eq!((row.id, row.status), (stopped.id, ActionStatus::Completed), "{:?}", row.error);
+    for n in 1..=10 {
+        assert_eq!(n_at(&test, &object, "Note/a", &format!("v{n}")).await?, Ok(json!(n)));
+    }
+    assert_eq!(std::fs::read_dir(dir.path().join("lifecycle"))?.count(), 0, "no mark is left");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_archive_is_not_restored() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let test = open(dir.path()).await?;
@@ -184,6 +225,31 @@ async fn a_damaged_archive_is_not_restored() -> anyhow::Result<()> {
         assert_eq!(row.error.map(|fault| fault.code).as_deref(), Some("ARCHIVE_DAMAGED"));
         assert_eq!(n_at(&test, &crm, "Note/a", "~1").await?, Err("GONE".into()), "nothing came back");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_does_one_operation_at_a_time() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let test = open_stopping(dir.path(), "compact.begun").await?;
+    let crm = crm(&test).await?;
+    ten_versions(&test, &crm).await?;
+    let first = begin(&test, &crm, compact()).await??.finished().await?;
+    assert_eq!(first.status, ActionStatus::Running, "it was stopped");
+    let fork = org_ai_runtime::ForkWanted { to: "https://copy.test".into(), branch: None, at: None };
+    for wanted in [compact(), Lifecycle::Fork(fork)] {
+        let refused = begin(&test, &crm, wanted).await?.expect_err("one goes on");
+        assert_eq!((refused.kind, refused.code.as_str()), (types::FaultKind::Conflict, "OPERATION_RUNNING"));
+        let details = refused.details.expect("it names the other").to_value();
+        assert_eq!(details["action"], first.id.to_string());
+    }
+    drop(crm);
+    close(test).await;
+    // It is finished when the object is next opened; then there is room for another.
+    let test = open(dir.path()).await?;
+    let crm = self::crm(&test).await?;
+    assert_eq!(settled(&test, &crm, "compact").await?.status, ActionStatus::Completed);
+    assert_eq!(done(&test, &crm, compact()).await?["versionsArchived"], 0);
     Ok(())
 }
 

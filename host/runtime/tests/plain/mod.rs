@@ -1,8 +1,11 @@
 //! Versions, branches and merges in their plainest form: a list of rows and what the spec says of them (spec 3). Nothing
 //! is indexed and nothing is remembered beside the rows, so that there is little to be wrong.
 
+mod merge;
+
+use merge::{Met, meet};
 use model::Content;
-use model::merge::{Decide, Outcome, Strategy, three_way};
+use model::merge::Strategy;
 use std::collections::{BTreeMap, BTreeSet};
 use types::{Id, ThingKey};
 
@@ -287,20 +290,20 @@ impl Plain {
         let (ours, theirs) = (self.line(into)?, self.line(source)?);
         let (taken, given) = (self.merged(source, into), self.merged(into, source));
         let ancestor = self.ancestor(source, into, &ours, &theirs);
-        let decide = Decide { strategy, resolution: None };
         let (mut steps, mut conflicts) = (Vec::new(), Vec::new());
         // All things there are: what did not change comes out as it is.
         for key in self.keys() {
             let content =
                 |line: &Line| self.newest(line, &key).filter(|row| !row.deleted).map(|row| row.content.clone());
-            match outcome(content(&ancestor), content(&ours), content(&theirs), &decide) {
-                Outcome::Keep => {}
-                Outcome::Take(after) => steps.push((key, after)),
-                Outcome::Conflicts(_) => conflicts.push(key),
+            match meet(content(&ancestor), content(&ours), content(&theirs), strategy) {
+                Met::Keep => {}
+                Met::Take(after) => steps.push((key, after)),
+                Met::Conflict => conflicts.push(key),
             }
         }
         let fresh = |line: &Line, after: u64| {
-            let is_fresh = |row: &Row| row.version > after && has(line, row) && !has(&ancestor, row);
+            // What an archive has is no change that anybody could take.
+            let is_fresh = |row: &Row| !row.gone && row.version > after && has(line, row) && !has(&ancestor, row);
             self.rows.iter().any(is_fresh)
         };
         let (fast_forward, is_news) = (!fresh(&ours, taken.max(given)), fresh(&theirs, taken));
@@ -320,22 +323,6 @@ impl Plain {
             self.events += 1;
         }
         Ok(Merged { merged: true, fast_forward, versions, conflicts })
-    }
-}
-
-/// The table of VER-10. Only what both sides have is merged by the code that is tested: its fields have tests of their own.
-fn outcome(base: Option<Content>, ours: Option<Content>, theirs: Option<Content>, decide: &Decide) -> Outcome {
-    if theirs == base || ours == theirs {
-        return Outcome::Keep;
-    }
-    if ours == base {
-        return Outcome::Take(theirs);
-    }
-    match (ours, theirs, decide.strategy) {
-        (Some(ours), Some(theirs), _) => three_way(base.as_ref(), Some(&ours), Some(&theirs), decide),
-        (_, _, Some(Strategy::Ours)) => Outcome::Keep,
-        (_, theirs, Some(Strategy::Theirs)) => Outcome::Take(theirs),
-        (_, _, None) => Outcome::Conflicts(Vec::new()),
     }
 }
 

@@ -189,6 +189,14 @@ impl Reader {
         Ok(found.flatten())
     }
 
+    /// Whether some branch that is there has a version of its own of a thing, which is not a delete marker.
+    pub fn lives_on_a_branch(&self, key: &ThingKey) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM things t JOIN heads h
+                     ON h.branch = t.branch AND h.type = t.type AND h.id = t.id AND h.version = t.version
+                   WHERE t.type = ?1 AND t.id = ?2 AND t.branch IS NOT NULL AND h.deleted = 0 LIMIT 1";
+        Ok(self.first(sql, &[&key.noun.as_str(), &key.id.as_str()], |_| Ok(()))?.is_some())
+    }
+
     /// How many versions of the same thing on the same branch come after one, counted up to `most`.
     pub fn newer_versions(
         &self,

@@ -1,8 +1,8 @@
 //! What a component says of itself by `describe`, merged with what the manifest says (spec WSM-1).
 
 use super::{
-    Deployment, FunctionBody, FunctionSpec, Handler, NounSpec, RetrySpec, ScheduleSpec, Step, SubscriptionSpec,
-    Trigger, VerbSpec, WorkflowBody, WorkflowSpec,
+    Create, Deployment, FunctionBody, FunctionSpec, Handler, NounSpec, ObjectSpec, RetrySpec, ScheduleSpec, Step,
+    SubscriptionSpec, Trigger, VerbSpec, WorkflowBody, WorkflowSpec,
 };
 use crate::{FunctionName, Json, Permission};
 use serde::Deserialize;
@@ -19,7 +19,9 @@ pub struct Described {
     pub workflows: Vec<WorkflowSpec>,
     pub nouns: Vec<NounSpec>,
     pub verbs: Vec<VerbSpec>,
-    /// Members that were not empty and that nobody here reads: `classes`, `tools`, `permissions`.
+    /// Its classes; each is bound under its own name.
+    pub classes: Vec<ObjectSpec>,
+    /// Members that were not empty and that nobody here reads: `tools`, `permissions`.
     pub unserved: Vec<&'static str>,
 }
 
@@ -61,6 +63,13 @@ struct Raw {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RawClass {
+    class: String,
+    extends: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RawFunction {
     name: FunctionName,
     handler: Option<Handler>,
@@ -98,7 +107,8 @@ impl Described {
         }
         let functions = items(app, "functions", raw.functions)?;
         let workflows = items(app, "workflows", raw.workflows)?;
-        let unserved = [("classes", &raw.classes), ("tools", &raw.tools), ("permissions", &raw.permissions)];
+        let classes = items(app, "classes", raw.classes)?;
+        let unserved = [("tools", &raw.tools), ("permissions", &raw.permissions)];
         let described = Self {
             subscriptions: items(app, "on", raw.on)?,
             schedules: items(app, "every", raw.every)?,
@@ -106,6 +116,7 @@ impl Described {
             workflows: workflows.into_iter().map(|raw| workflow(app, raw)).collect::<Result<_, _>>()?,
             nouns: items(app, "nouns", raw.nouns)?,
             verbs: items(app, "verbs", raw.verbs)?,
+            classes: classes.into_iter().map(class).collect(),
             unserved: unserved.into_iter().filter(|(_, list)| !list.is_empty()).map(|(name, _)| name).collect(),
         };
         once("on", described.subscriptions.iter().map(SubscriptionSpec::key))?;
@@ -114,6 +125,7 @@ impl Described {
         once("workflows", described.workflows.iter().map(|w| w.name.clone()))?;
         once("nouns", described.nouns.iter().map(|n| n.noun.as_str().to_owned()))?;
         once("verbs", described.verbs.iter().map(|v| v.action.clone()))?;
+        once("classes", described.classes.iter().map(|c| c.class.clone()))?;
         Ok(described)
     }
 }
@@ -131,6 +143,11 @@ impl Deployment {
         add(&mut self.workflows, described.workflows, |w| w.name.clone());
         add(&mut self.nouns, described.nouns, |n| n.noun.clone());
         add(&mut self.verbs, described.verbs, |v| v.action.clone());
+        for object in self.objects.iter_mut().filter(|object| object.extends.is_none()) {
+            let said = described.classes.iter().find(|said| said.class == object.class);
+            object.extends = said.and_then(|said| said.extends.clone());
+        }
+        add(&mut self.objects, described.classes, |c| c.class.clone());
     }
 }
 
@@ -161,6 +178,11 @@ fn once(list: &str, keys: impl Iterator<Item = String>) -> Result<(), DescribedE
         seen.insert(key);
     }
     Ok(())
+}
+
+fn class(raw: RawClass) -> ObjectSpec {
+    let create = Create::Explicit;
+    ObjectSpec { binding: raw.class.clone(), class: raw.class, extends: raw.extends, ns: None, create }
 }
 
 /// A function without a handler of its own is handled under its own name.

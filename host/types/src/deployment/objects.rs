@@ -1,6 +1,7 @@
 //! Classes of an application's own objects, and how they change from one deployment to the next (spec CFG-3).
 
 use super::{Problem, is_default};
+use crate::Class;
 use serde::{Deserialize, Serialize};
 
 /// Objects that the application knows by a name.
@@ -10,7 +11,7 @@ pub struct ObjectSpec {
     /// What code calls them by.
     pub binding: String,
     pub class: String,
-    /// The built-in class that it extends.
+    /// The built-in class that it extends; [`Class::Do`] unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extends: Option<String>,
     /// The pattern of their namespaces, like `https://*.acme.example`.
@@ -18,6 +19,14 @@ pub struct ObjectSpec {
     pub ns: Option<String>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub create: Create,
+}
+
+impl ObjectSpec {
+    /// The built-in class that it is one of: its own, or the one that it extends.
+    pub fn base(&self) -> Class {
+        let base = Class::parse(&self.class).or_else(|| self.extends.as_deref().and_then(Class::parse));
+        base.unwrap_or(Class::Do)
+    }
 }
 
 /// When an object of a class comes to be.

@@ -1,7 +1,7 @@
 //! A deployment as JSON, what is wrong with one, and what one changes.
 
 use super::*;
-use crate::Retry;
+use crate::{Class, Retry};
 use serde_json::{Value, json};
 
 fn deployment(json: Value) -> Deployment {
@@ -205,6 +205,22 @@ fn classes_come_from_migrations() {
 }
 
 #[test]
+fn a_class_of_ones_own_extends_one_built_in_class() {
+    let objects =
+        |list: Value| problems(json!({"objects": list, "migrations": [{"tag": "1", "newClasses": ["Cart"]}]}));
+    let cart = |binding: &str, base: &str| json!({"binding": binding, "class": "Cart", "extends": base});
+    assert_eq!(objects(json!([cart("A", "Workflow"), cart("B", "Workflow")])), [""; 0]);
+    for (list, told) in [
+        (json!([cart("A", "Cart")]), "\"Cart\" is no class to extend; there are DO, "),
+        (json!([cart("A", "App"), {"binding": "B", "class": "Cart"}]), "objects[1].extends: \"Cart\" extends another"),
+        (json!([{"binding": "B", "class": "App", "extends": "DO"}]), "\"App\" is built in"),
+    ] {
+        let found = objects(list);
+        assert!(found.len() == 1 && found[0].contains(told), "{found:?}");
+    }
+}
+
+#[test]
 fn an_applied_migration_stays_as_it_is() {
     let list = |tags: &[(&str, &str)]| -> Vec<Migration> {
         tags.iter()
@@ -282,12 +298,16 @@ fn what_a_component_says_of_itself_is_added_and_the_manifest_wins() {
         "workflows": [{"name": "w"}, {"name": "v", "steps": [{"sleep": {"name": "s", "forMs": 5}}]}],
         "nouns": [{"noun": "Order", "schema": {"type": "object"}}],
         "verbs": [{"action": "ship"}],
+        "classes": [{"class": "Cart", "extends": "Collection"}, {"class": "Shop", "extends": "App"}],
         "tools": [{}],
     }))
     .unwrap();
     assert_eq!(described.unserved, ["tools"]);
-    let mut whole =
-        deployment(json!({"subscriptions": [{"name": "x", "event": "A.b", "handler": "f", "priority": 9}]}));
+    let mut whole = deployment(json!({
+        "subscriptions": [{"name": "x", "event": "A.b", "handler": "f", "priority": 9}],
+        "objects": [{"binding": "CARTS", "class": "Cart"}],
+        "migrations": [{"tag": "1", "newClasses": ["Cart", "Shop"]}],
+    }));
     whole.merge(described);
     assert_eq!(whole.check(), []);
     let handlers: Vec<_> = whole.subscriptions.iter().map(|s| (s.handler.to_string(), s.priority)).collect();
@@ -296,6 +316,8 @@ fn what_a_component_says_of_itself_is_added_and_the_manifest_wins() {
     assert_eq!(serde_json::to_value(&whole.functions[0].run).unwrap(), json!({"handler": "shop#total"}));
     assert_eq!(serde_json::to_value(&whole.workflows[0].run).unwrap(), json!({"handler": "shop#w"}));
     assert_eq!((whole.nouns.len(), whole.verbs.len()), (1, 1));
+    let classes: Vec<_> = whole.objects.iter().map(|o| (o.binding.as_str(), o.class.as_str(), o.base())).collect();
+    assert_eq!(classes, [("CARTS", "Cart", Class::Collection), ("Shop", "Shop", Class::App)]);
 }
 
 #[test]

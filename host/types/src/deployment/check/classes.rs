@@ -2,25 +2,8 @@
 
 use super::super::{ClassStep, Deployment, Migration};
 use super::Found;
-use std::collections::BTreeSet;
-
-/// Every object knows them (spec CLS-1).
-const BUILTIN: [&str; 14] = [
-    "DO",
-    "Object",
-    "Business",
-    "App",
-    "SaaS",
-    "Site",
-    "Worker",
-    "Agent",
-    "Human",
-    "Entity",
-    "Collection",
-    "Directory",
-    "Package",
-    "Service",
-];
+use crate::Class;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn check(deployment: &Deployment, found: &mut Found) {
     if !deployment.migrations.is_empty() && !deployment.classes.is_empty() {
@@ -50,13 +33,25 @@ pub(super) fn check(deployment: &Deployment, found: &mut Found) {
     }
     for (n, object) in deployment.objects.iter().enumerate() {
         let class = object.class.as_str();
-        if !BUILTIN.contains(&class) && !classes.contains(class) {
+        if Class::parse(class).is_none() && !classes.contains(class) {
             let message = format!("no migration makes the class {class:?}; add it to new_classes of a new one");
             found.add(format!("objects[{n}].class"), message);
         }
-        if let Some(base) = object.extends.as_deref().filter(|base| !BUILTIN.contains(base)) {
-            let message = format!("{base:?} is no class to extend; there are {}", BUILTIN.join(", "));
-            found.add(format!("objects[{n}].extends"), message);
+    }
+    bases(deployment, found);
+}
+
+/// A class of one's own extends a built-in one, and the same one wherever it is named.
+fn bases(deployment: &Deployment, found: &mut Found) {
+    let mut known = BTreeMap::new();
+    for (n, object) in deployment.objects.iter().enumerate() {
+        let path = format!("objects[{n}].extends");
+        if let Some(base) = object.extends.as_deref().filter(|base| Class::parse(base).is_none()) {
+            found.add(path, format!("{base:?} is no class to extend; there are {}", Class::names()));
+        } else if object.extends.is_some() && Class::parse(&object.class).is_some() {
+            found.add(path, format!("{:?} is built in; what it extends is known", object.class));
+        } else if known.insert(&object.class, object.base()).is_some_and(|other| other != object.base()) {
+            found.add(path, format!("{:?} extends another class in an object before this one", object.class));
         }
     }
 }
@@ -70,7 +65,7 @@ fn history<'a>(migrations: &'a [Migration], found: &mut Found) -> BTreeSet<&'a s
             found.add(path("tag"), "a migration has a tag, like v1");
         }
         for class in &migration.new_classes {
-            if BUILTIN.contains(&class.as_str()) {
+            if Class::parse(class).is_some() {
                 found.add(path("newClasses"), format!("{class:?} is built in and needs no migration"));
             } else if !classes.insert(class) {
                 found.add(path("newClasses"), format!("the class {class:?} is there already"));
