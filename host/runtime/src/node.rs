@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use store::WakeTable;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, RwLock, Semaphore};
 use types::exec::Executor;
 use types::{Fault, FaultKind, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Row, Timestamp};
 
@@ -53,6 +53,10 @@ pub(crate) struct NodeInner {
     pub(crate) tried: crate::application::Tried,
     open: Mutex<LruCache<ObjectId, Slot>>,
     stopping: AtomicBool,
+    /// No object is opened any more.
+    closed: AtomicBool,
+    /// Shared by those who open a file just now, until they have given it to the map or let it go.
+    openings: Arc<RwLock<()>>,
 }
 
 /// Filled by whoever comes first; the others wait for it.
@@ -120,6 +124,8 @@ impl Node {
             tried: crate::application::Tried::default(),
             open: Mutex::new(LruCache::unbounded()),
             stopping: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            openings: Arc::default(),
             epoch: LOCAL_EPOCH,
             manual_clock,
             config,
@@ -246,6 +252,7 @@ impl Node {
 
     fn slot(&self, id: ObjectId) -> Result<Slot, Fault> {
         let mut open = lock(&self.inner.open);
+        self.refuse_closed()?;
         if let Some(slot) = open.get(&id) {
             return Ok(slot.clone());
         }
@@ -264,8 +271,18 @@ impl Node {
 
     async fn open_file(&self, id: ObjectId, known: Option<(&Namespace, &Entry)>) -> Result<Arc<Inner>, Fault> {
         let (node, known) = (self.clone(), known.map(|(namespace, entry)| (namespace.clone(), entry.clone())));
-        let opened = tokio::task::spawn_blocking(move || crate::objects::open_file(&node.inner, id, known));
-        opened.await.map_err(|_| Fault::internal())?
+        let opening = self.inner.openings.clone().read_owned().await;
+        self.refuse_closed()?;
+        // The file is let go before the guard, also when nobody waits for it any more.
+        let opened = tokio::task::spawn_blocking(move || (crate::objects::open_file(&node.inner, id, known), opening));
+        opened.await.map_err(|_| Fault::internal())?.0
+    }
+
+    fn refuse_closed(&self) -> Result<(), Fault> {
+        if !self.inner.closed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(Fault::new(FaultKind::Unavailable, "SHUTTING_DOWN", "this host is stopping; try again in a moment"))
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -298,7 +315,8 @@ impl Node {
         crate::objects::checkpoint_all(self).await;
     }
 
-    /// Writes all that waits, makes it durable, closes the log. No call is answered after it.
+    /// Writes all that waits, makes it durable, closes the log and every file: another node may open the folder when this
+    /// has returned, whoever holds handles of this one. No call is answered after it.
     pub async fn shutdown(&self) {
         self.inner.stopping.store(true, Ordering::Relaxed);
         let node = self.clone();
@@ -309,6 +327,21 @@ impl Node {
         });
         if closed.await.is_err() {
             tracing::error!("shutting down failed; the next start recovers from the log");
+        }
+        self.close_all().await;
+    }
+
+    /// Closes every object, those too that are being opened just now.
+    async fn close_all(&self) {
+        self.inner.closed.store(true, Ordering::Release);
+        // Who opens a file now began before; who comes later is refused.
+        drop(self.inner.openings.write().await);
+        let slots: Vec<_> = {
+            let mut open = lock(&self.inner.open);
+            std::iter::from_fn(|| open.pop_lru()).map(|(_, slot)| slot).collect()
+        };
+        for slot in slots {
+            shut(slot).await;
         }
     }
 
@@ -348,11 +381,8 @@ impl Node {
     /// Closes an object, so that it is opened anew when it is next touched. Who holds a handle is refused from here on.
     pub(crate) async fn forget(&self, id: ObjectId) {
         let slot = lock(&self.inner.open).pop(&id);
-        let Some(slot) = slot else { return };
-        // Waits for an opening that is under way.
-        if let Ok(inner) = slot.get_or_try_init(|| async { Err(()) }).await {
-            inner.retire_quietly();
-            inner.close();
+        if let Some(slot) = slot {
+            shut(slot).await;
         }
     }
 
@@ -375,6 +405,14 @@ impl Node {
 
     pub(crate) async fn open_by_id(&self, id: ObjectId) -> Result<Object, Fault> {
         self.open_id(id, None).await
+    }
+}
+
+/// Closes an object's file; who holds a handle is refused from here on. Waits for an opening that is under way.
+async fn shut(slot: Slot) {
+    if let Ok(inner) = slot.get_or_try_init(|| async { Err(()) }).await {
+        inner.retire_quietly();
+        inner.close();
     }
 }
 

@@ -118,6 +118,7 @@ impl Object {
             }
             let (deliveries, through) = self.deliveries(&subscriptions, &looked).await?;
             if !deliveries.is_empty() || through >= looked.written + LAG_MAX {
+                self.node.inner.config.faults.hit("bus.hand-on").map_err(|e| fault_of(&e.into()))?;
                 self.accept_deliveries(deliveries, through).await?;
             }
             *seen = through;

@@ -25,6 +25,7 @@ use crate::commit::lock;
 use crate::declared::Declared;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use store::Reader;
 use types::{Record, Row};
 
 /// How many deliveries may lead to each other. An event that is this deep is not handed on (spec ON-6).
@@ -60,6 +61,14 @@ impl Bus {
         let subscriptions: Arc<[Subscription]> = subscription::in_order(declared).into();
         *known = Some(Known { generation, subscriptions: subscriptions.clone() });
         subscriptions
+    }
+
+    /// Whether events behind the cursor were perhaps not looked at for subscriptions. What somebody is handing on now counts
+    /// as not looked at.
+    pub(crate) fn is_behind(&self, declared: &Declared, store: &Reader) -> Result<bool, store::Error> {
+        let Some(begin) = self.subscriptions(declared).iter().map(|s| s.after).min() else { return Ok(false) };
+        let seen = self.handing.try_lock().map_or(0, |seen| *seen);
+        Ok(begin.max(seen).max(store.delivered()?) < store.next_sequence() - 1)
     }
 
     /// Whether there is more to be handed on, now that a delivery was tried. Said once.
