@@ -299,6 +299,9 @@ impl Object {
             if is_declared {
                 return crate::workflow::go_through(GuestHost::new(self.clone(), running.clone()), run).await;
             }
+            if let types::exec::Entry::Webhook { subscription } = &run.row.entry {
+                return self.post_to_webhook(subscription, run).await;
+            }
             let ready = match ready {
                 Some(ready) => ready,
                 None => self.ready_again(&run.row).await?,
