@@ -14,6 +14,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use store::WakeTable;
 use tokio::sync::{OnceCell, RwLock, Semaphore};
 use types::exec::Executor;
@@ -319,6 +320,10 @@ impl Node {
     /// has returned, whoever holds handles of this one. No call is answered after it.
     pub async fn shutdown(&self) {
         self.inner.stopping.store(true, Ordering::Relaxed);
+        // One that is given up although its guest has ended would be performed again.
+        if tokio::time::timeout(SHUTDOWN_RUNS, self.runs_end()).await.is_err() {
+            tracing::info!("runs that have not ended are interrupted; those that are durable go on at the next start");
+        }
         let node = self.clone();
         let closed = tokio::task::spawn_blocking(move || {
             node.inner.committers.stop();
@@ -329,6 +334,14 @@ impl Node {
             tracing::error!("shutting down failed; the next start recovers from the log");
         }
         self.close_all().await;
+    }
+
+    /// Waits until no durable run is under way here.
+    async fn runs_end(&self) {
+        const LOOK: Duration = Duration::from_millis(2);
+        while self.open_objects().iter().any(|object| object.durable.is_active()) {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Closes every object, those too that are being opened just now.
@@ -426,7 +439,9 @@ fn go_on(object: &Object) {
 }
 
 /// How often the size of the log is looked at.
-const CHECKPOINT_LOOK: std::time::Duration = std::time::Duration::from_millis(500);
+const CHECKPOINT_LOOK: Duration = Duration::from_millis(500);
+/// How long a shutdown lets durable runs come to their end. Those that take longer are performed again from their last step.
+const SHUTDOWN_RUNS: Duration = Duration::from_millis(500);
 
 impl NodeInner {
     /// None: it is kept where this host has no folder.

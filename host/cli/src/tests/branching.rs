@@ -286,6 +286,7 @@ async fn operations_on_the_object_are_waited_for() {
         server.forget(&line);
         server.on(&line, 202, json!({"actionId": "act-1"}));
         assert!(user.run(arguments).await.stdout.contains("org.ai actions show act-1"));
+        server.forget(&line);
     }
     for bad in [
         &["compact", "--before", "soon"][..],

@@ -153,7 +153,8 @@ impl Object {
 
     /// Runs what is ready, as far as there are places.
     pub(crate) fn go_on_durably(&self) {
-        loop {
+        // What a stopping host has not begun the next one begins.
+        while self.node.is_ready() {
             match self.inner.durable.next(self.node.inner.config.object_runs_max) {
                 Next::Drive(invocation) => {
                     tokio::spawn(self.clone().drive_found(*invocation));

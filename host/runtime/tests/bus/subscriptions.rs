@@ -3,7 +3,8 @@
 use super::scene::{Scene, Told, ask, executor, outcome};
 use org_ai_runtime::InvokeOptions;
 use serde_json::{Value, json};
-use testkit::TestNode;
+use std::time::Duration;
+use testkit::{TestNode, completed};
 use types::deployment::SubscriptionSpec;
 use types::{Call, Durability, Faults, Json, Namespace};
 
@@ -133,10 +134,35 @@ async fn who_has_handles_of_a_node_that_was_shut_down_keeps_no_file_of_it() -> a
     first.test.node.shutdown().await;
     let second = Scene::open(dir.path(), executor(&told)).await?;
     second.put("Order", "b").await?;
-    tokio::time::timeout(std::time::Duration::from_secs(10), asking).await??;
+    tokio::time::timeout(Duration::from_secs(10), asking).await??;
     let refused = first.put("Order", "c").await.expect_err("its node is shut");
     assert!(refused.to_string().contains("OBJECT_RECOVERING"), "{refused}");
     let refused = first.test.root().await.expect_err("nothing is opened any more");
     assert!(refused.to_string().contains("SHUTTING_DOWN"), "{refused}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_is_under_way_ends_before_its_host_does() -> anyhow::Result<()> {
+    let (dir, told) = (tempfile::tempdir()?, Told::default());
+    let executor = executor(&told);
+    let slow = told.clone();
+    executor.on("slow", move |job, _| {
+        slow.add(job.input.to_value());
+        async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            completed(&json!(null))
+        }
+    });
+    let scene = Scene::open(dir.path(), executor.clone()).await?;
+    scene.deploy(&["slow"]).await?;
+    scene.subscribe(&json!({ "name": "s", "event": "Order.*", "handler": "slow" })).await?;
+    scene.put("Order", "a").await?;
+    scene.until_told(&told, 1).await?;
+    scene.test.node.shutdown().await;
+    drop(scene);
+    let scene = Scene::of(TestNode::open(dir.path(), executor).await?).await?;
+    scene.until_quiet().await?;
+    assert_eq!(told.all().len(), 1, "a start repeats nothing: {:?}", told.lines());
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! Events that are posted to a URL.
 
 use super::scene::{Scene, Told, executor};
-use org_ai_runtime::{Clock as _, Replayed, SubscriptionTarget, WebhookWanted};
+use org_ai_runtime::{Clock as _, FailedFilter, ForkWanted, Lifecycle, Replayed, SubscriptionTarget, WebhookWanted};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use testkit::TestNode;
 use types::exec::{Letter, Receipt};
-use types::{Fault, FaultKind, Timestamp};
+use types::{FailedStanding, Fault, FaultKind, Namespace, Timestamp};
 
 const URL: &str = "https://hooks.example/in";
 
@@ -151,5 +151,30 @@ async fn an_address_that_is_refused_is_not_tried_again() -> anyhow::Result<()> {
     scene.root.unsubscribe(&scene.caller, "hook").await?;
     let gone = scene.root.replay_failed_delivery(&scene.caller, dead.row.id).await.expect_err("it was removed");
     assert_eq!(gone.code, "SUBSCRIPTION_GONE");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_does_not_post_in_the_name_of_its_original() -> anyhow::Result<()> {
+    let (dir, posted) = (tempfile::tempdir()?, Posted::default());
+    let scene = posted.scene(dir.path(), |_| status(200)).await?;
+    let (from, to) = (Namespace::parse("https://root.test/a")?, Namespace::parse("https://b.test")?);
+    scene.root.create_object(&scene.caller, from.clone(), "App".into()).await?;
+    let original = scene.test.node.object(&from).await?.expect("it was made");
+    scene.test.deploy(&original, "put", "scripted:put").await?;
+    original.subscribe_webhook(&scene.caller, wanted("hook", "Order.*", 3)).await?;
+    let fork = ForkWanted { to: to.to_string(), branch: None, at: None };
+    original.lifecycle(&scene.caller, Lifecycle::Fork(fork), None).await?.finished().await?;
+    let fork = scene.test.node.object(&to).await?.expect("it was forked");
+    assert_eq!(fork.subscriptions(&scene.caller).await?.len(), 1);
+
+    let order = json!({ "noun": "Order", "id": "a", "n": 1 });
+    scene.test.invoke(&fork, "put", &order).await?.map_err(|f| f.fault)?;
+    let filter = FailedFilter { standing: FailedStanding::Dead, subscription: None, after: None, limit: 10 };
+    let dead = scene.until("it is a dead letter", || async {
+        Ok(fork.failed_deliveries(&scene.caller, &filter).await?.items.into_iter().next())
+    });
+    assert_eq!(dead.await?.row.error.code, "WEBHOOK_SECRET");
+    assert!(posted.all().is_empty(), "{:?}", posted.all());
     Ok(())
 }
