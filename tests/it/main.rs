@@ -17,3 +17,4 @@ mod templates;
 mod things;
 mod tidy;
 mod versions;
+mod webhooks;

@@ -7,6 +7,7 @@
 //! - [`credential`]: which of a request's headers counts
 //! - [`decide`]: from a stored key to an identity, and what a caller may hand on
 //! - [`vault`]: secrets at rest
+//! - [`signature`]: what a webhook is signed with
 
 pub mod key;
 pub use key::Key;
@@ -14,5 +15,7 @@ pub mod credential;
 pub use credential::Credential;
 pub mod decide;
 pub use decide::{NewKey, Refusal, check, identity, issue, matches};
+pub mod signature;
+pub use signature::{sign, webhook_secret};
 pub mod vault;
 pub use vault::{Slot, Vault, VaultError};

@@ -11,7 +11,9 @@ use crate::ticker::Ticker;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use types::exec::{BoxFuture, ComponentFile, Executor, Host, Inspection, Job, Outcome, Usage};
+use types::exec::{
+    BoxFuture, ComponentFile, Courier, Executor, Host, Inspection, Job, Letter, Outcome, Receipt, Usage,
+};
 use types::{Fault, Hash};
 use wasmtime::component::Linker;
 
@@ -42,6 +44,8 @@ pub struct Inner {
     pub outside: Outside,
     loaded: moka::sync::Cache<Hash, Arc<Loaded>>,
     gate: Semaphore,
+    /// What the host itself posts at once.
+    pub letters: Semaphore,
     waiting: AtomicU32,
     /// Components compiled since the start, which a restart with a full cache keeps at zero.
     pub compiled: AtomicU32,
@@ -72,6 +76,7 @@ impl Engine {
             outside,
             loaded,
             gate,
+            letters: Semaphore::new(crate::http::post::OPEN_MAX),
             waiting,
             compiled,
         })))
@@ -213,5 +218,15 @@ impl Executor for Engine {
 
     fn run(&self, job: Job, host: Box<dyn Host>) -> BoxFuture<'_, Outcome> {
         Box::pin(self.0.clone().run(job, host))
+    }
+
+    fn courier(&self) -> Option<&dyn Courier> {
+        Some(self)
+    }
+}
+
+impl Courier for Engine {
+    fn post(&self, letter: Letter) -> BoxFuture<'_, Result<Receipt, Fault>> {
+        Box::pin(crate::http::post::post(&self.0, letter))
     }
 }

@@ -100,6 +100,7 @@ fn called(wanted: &Wanted) -> &'static str {
         Wanted::Handle { .. } => "handlers",
         Wanted::Describe => "a `describe`",
         Wanted::Steps { .. } => "the steps of a workflow",
+        Wanted::Webhook { .. } => "a webhook",
     }
 }
 

@@ -95,7 +95,7 @@ impl Ready {
     pub(crate) fn export(&self) -> Option<&str> {
         match &self.entry {
             Entry::Export(export) => Some(export),
-            Entry::Run | Entry::Handle { .. } | Entry::Describe | Entry::Steps { .. } => None,
+            Entry::Run | Entry::Handle { .. } | Entry::Describe | Entry::Steps { .. } | Entry::Webhook { .. } => None,
         }
     }
 }

@@ -47,7 +47,7 @@ mod session;
 pub use session::Session;
 
 mod bus;
-pub use bus::{FailedWanted, Replayed, SubscriptionShown};
+pub use bus::{FailedWanted, Replayed, SubscriptionShown, SubscriptionTarget, WebhookWanted};
 mod blobs;
 mod commit;
 mod declared;

@@ -14,8 +14,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use store::WakeTable;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, RwLock, Semaphore};
 use types::exec::Executor;
 use types::{Fault, FaultKind, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Row, Timestamp};
 
@@ -55,6 +56,10 @@ pub(crate) struct NodeInner {
     pub(crate) tried: crate::application::Tried,
     open: Mutex<LruCache<ObjectId, Slot>>,
     stopping: AtomicBool,
+    /// No object is opened any more.
+    closed: AtomicBool,
+    /// Shared by those who open a file just now, until they have given it to the map or let it go.
+    openings: Arc<RwLock<()>>,
 }
 
 /// Filled by whoever comes first; the others wait for it.
@@ -124,6 +129,8 @@ impl Node {
             tried: crate::application::Tried::default(),
             open: Mutex::new(LruCache::unbounded()),
             stopping: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            openings: Arc::default(),
             epoch: LOCAL_EPOCH,
             manual_clock,
             config,
@@ -250,6 +257,7 @@ impl Node {
 
     fn slot(&self, id: ObjectId) -> Result<Slot, Fault> {
         let mut open = lock(&self.inner.open);
+        self.refuse_closed()?;
         if let Some(slot) = open.get(&id) {
             return Ok(slot.clone());
         }
@@ -268,8 +276,18 @@ impl Node {
 
     async fn open_file(&self, id: ObjectId, known: Option<(&Namespace, &Entry)>) -> Result<Arc<Inner>, Fault> {
         let (node, known) = (self.clone(), known.map(|(namespace, entry)| (namespace.clone(), entry.clone())));
-        let opened = tokio::task::spawn_blocking(move || crate::objects::open_file(&node.inner, id, known));
-        opened.await.map_err(|_| Fault::internal())?
+        let opening = self.inner.openings.clone().read_owned().await;
+        self.refuse_closed()?;
+        // The file is let go before the guard, also when nobody waits for it any more.
+        let opened = tokio::task::spawn_blocking(move || (crate::objects::open_file(&node.inner, id, known), opening));
+        opened.await.map_err(|_| Fault::internal())?.0
+    }
+
+    fn refuse_closed(&self) -> Result<(), Fault> {
+        if !self.inner.closed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(Fault::new(FaultKind::Unavailable, "SHUTTING_DOWN", "this host is stopping; try again in a moment"))
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -302,9 +320,14 @@ impl Node {
         crate::objects::checkpoint_all(self).await;
     }
 
-    /// Writes all that waits, makes it durable, closes the log. No call is answered after it.
+    /// Writes all that waits, makes it durable, closes the log and every file: another node may open the folder when this
+    /// has returned, whoever holds handles of this one. No call is answered after it.
     pub async fn shutdown(&self) {
         self.inner.stopping.store(true, Ordering::Relaxed);
+        // One that is given up although its guest has ended would be performed again.
+        if tokio::time::timeout(SHUTDOWN_RUNS, self.runs_end()).await.is_err() {
+            tracing::info!("runs that have not ended are interrupted; those that are durable go on at the next start");
+        }
         let node = self.clone();
         let closed = tokio::task::spawn_blocking(move || {
             node.inner.committers.stop();
@@ -313,6 +336,29 @@ impl Node {
         });
         if closed.await.is_err() {
             tracing::error!("shutting down failed; the next start recovers from the log");
+        }
+        self.close_all().await;
+    }
+
+    /// Waits until no durable run is under way here.
+    async fn runs_end(&self) {
+        const LOOK: Duration = Duration::from_millis(2);
+        while self.open_objects().iter().any(|object| object.durable.is_active()) {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Closes every object, those too that are being opened just now.
+    async fn close_all(&self) {
+        self.inner.closed.store(true, Ordering::Release);
+        // Who opens a file now began before; who comes later is refused.
+        drop(self.inner.openings.write().await);
+        let slots: Vec<_> = {
+            let mut open = lock(&self.inner.open);
+            std::iter::from_fn(|| open.pop_lru()).map(|(_, slot)| slot).collect()
+        };
+        for slot in slots {
+            shut(slot).await;
         }
     }
 
@@ -352,11 +398,8 @@ impl Node {
     /// Closes an object, so that it is opened anew when it is next touched. Who holds a handle is refused from here on.
     pub(crate) async fn forget(&self, id: ObjectId) {
         let slot = lock(&self.inner.open).pop(&id);
-        let Some(slot) = slot else { return };
-        // Waits for an opening that is under way.
-        if let Ok(inner) = slot.get_or_try_init(|| async { Err(()) }).await {
-            inner.retire_quietly();
-            inner.close();
+        if let Some(slot) = slot {
+            shut(slot).await;
         }
     }
 
@@ -382,6 +425,14 @@ impl Node {
     }
 }
 
+/// Closes an object's file; who holds a handle is refused from here on. Waits for an opening that is under way.
+async fn shut(slot: Slot) {
+    if let Ok(inner) = slot.get_or_try_init(|| async { Err(()) }).await {
+        inner.retire_quietly();
+        inner.close();
+    }
+}
+
 /// Goes on with what a stop of the host interrupted in an object that was opened.
 fn go_on(object: &Object) {
     object.resume_durably();
@@ -392,7 +443,9 @@ fn go_on(object: &Object) {
 }
 
 /// How often the size of the log is looked at.
-const CHECKPOINT_LOOK: std::time::Duration = std::time::Duration::from_millis(500);
+const CHECKPOINT_LOOK: Duration = Duration::from_millis(500);
+/// How long a shutdown lets durable runs come to their end. Those that take longer are performed again from their last step.
+const SHUTDOWN_RUNS: Duration = Duration::from_millis(500);
 
 impl NodeInner {
     /// None: it is kept where this host has no folder.

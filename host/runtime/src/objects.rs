@@ -266,7 +266,7 @@ fn checkpoint(node: &NodeInner, object: &Inner) -> Result<(), store::Error> {
         return Ok(());
     }
     let seq = store.checkpoint()?;
-    let due = next_wake(node, store)?;
+    let due = next_wake(node, object, store)?;
     let forget = crate::durable::next_forget(node, store)?;
     drop(guard);
     // Nothing else tells the node of it while the object is in memory.
@@ -278,9 +278,9 @@ fn checkpoint(node: &NodeInner, object: &Inner) -> Result<(), store::Error> {
     Ok(())
 }
 
-/// When an object has something to do: now, if something is ready or ran, or a follower lacks events.
-pub(crate) fn next_wake(node: &NodeInner, store: &Reader) -> Result<Option<Timestamp>, store::Error> {
-    if store.has_ready_invocations()? || store.has_unforwarded()? {
+/// When an object has something to do: now, if something is ready or ran, or a subscription or a follower lacks events.
+pub(crate) fn next_wake(node: &NodeInner, object: &Inner, store: &Reader) -> Result<Option<Timestamp>, store::Error> {
+    if store.has_ready_invocations()? || object.bus.is_behind(&object.declared, store)? || store.has_unforwarded()? {
         return Ok(Some(Timestamp::from_millis(0)));
     }
     next_time(node, store)

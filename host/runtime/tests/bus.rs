@@ -7,4 +7,5 @@ mod bus {
     mod retries;
     mod scene;
     mod subscriptions;
+    mod webhooks;
 }

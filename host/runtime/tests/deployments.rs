@@ -52,7 +52,9 @@ impl Shop {
                         Entry::Handle { kind, name } => {
                             completed(&json!([kind.as_str(), name, job.input.to_value(), job.invocation.version]))
                         }
-                        Entry::Run | Entry::Export(_) | Entry::Steps { .. } => failed(Fault::internal()),
+                        Entry::Run | Entry::Export(_) | Entry::Steps { .. } | Entry::Webhook { .. } => {
+                            failed(Fault::internal())
+                        }
                     }
                 }
             }

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use types::exec::{BoxFuture, ComponentFile, Executor, Host, Inspection, Job, Outcome, Usage};
-use types::{ActionShape, Fault, FunctionKind, Json};
+use types::exec::{
+    BoxFuture, ComponentFile, Courier, Executor, Host, Inspection, Job, Letter, Outcome, Receipt, Usage,
+};
+use types::{ActionShape, Fault, FaultKind, FunctionKind, Json};
 
 /// What one scripted component does.
 pub type Behaviour = Arc<dyn Fn(Job, Box<dyn Host>) -> BoxFuture<'static, Outcome> + Send + Sync>;
@@ -11,7 +13,10 @@ pub type Behaviour = Arc<dyn Fn(Job, Box<dyn Host>) -> BoxFuture<'static, Outcom
 /// A component is a file with the text `scripted:NAME …`; NAME says which closure it runs. What follows the name makes
 /// versions differ. `scripted-app:NAME …` is an app: its closure finds in the job's entry what is asked of it.
 #[derive(Default, Clone)]
-pub struct ScriptedExecutor(Arc<Mutex<HashMap<String, Behaviour>>>);
+pub struct ScriptedExecutor(Arc<Mutex<HashMap<String, Behaviour>>>, Arc<Mutex<Option<Receiver>>>);
+
+/// What answers to all that the host itself posts.
+type Receiver = Arc<dyn Fn(Letter) -> Result<Receipt, Fault> + Send + Sync>;
 
 impl ScriptedExecutor {
     pub fn new() -> Self {
@@ -24,6 +29,11 @@ impl ScriptedExecutor {
     {
         let behaviour: Behaviour = Arc::new(move |job, host| Box::pin(run(job, host)));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), behaviour);
+    }
+
+    /// Whoever the host posts to answers so; until then nobody can be reached.
+    pub fn on_post(&self, answer: impl Fn(Letter) -> Result<Receipt, Fault> + Send + Sync + 'static) {
+        *self.1.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(answer));
     }
 
     fn find(&self, component: &ComponentFile) -> Result<Behaviour, Fault> {
@@ -56,6 +66,21 @@ impl Executor for ScriptedExecutor {
             Ok(behaviour) => behaviour(job, host),
             Err(fault) => Box::pin(std::future::ready(failed(fault))),
         }
+    }
+
+    fn courier(&self) -> Option<&dyn Courier> {
+        Some(self)
+    }
+}
+
+impl Courier for ScriptedExecutor {
+    fn post(&self, letter: Letter) -> BoxFuture<'_, Result<Receipt, Fault>> {
+        let receiver = self.1.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let answered = match receiver {
+            Some(answer) => answer(letter),
+            None => Err(Fault::new(FaultKind::Upstream, "HTTP_CONNECTION_REFUSED", "nobody listens there")),
+        };
+        Box::pin(std::future::ready(answered))
     }
 }
 

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -25,6 +26,42 @@ pub trait Executor: Send + Sync + 'static {
     /// Runs one export in an instance of its own, to its end or to a limit. Dropping the future ends the run. How the
     /// guest fails is the outcome's fault; nothing a guest does makes this panic.
     fn run(&self, job: Job, host: Box<dyn Host>) -> BoxFuture<'_, Outcome>;
+
+    /// Who posts what the host itself has to tell; None: nobody does here.
+    fn courier(&self) -> Option<&dyn Courier> {
+        None
+    }
+}
+
+/// Posts what the host itself has to tell a server outside, behind the guard that guests' requests pass: an address that
+/// is not public is refused after its name was resolved, and redirects are not followed.
+pub trait Courier: Send + Sync {
+    /// Answers when the server has. A status is no fault, whatever it is.
+    ///
+    /// # Errors
+    /// `forbidden` for an address that is not allowed, `limit` for a body that is too large, `upstream` or `timeout` when
+    /// no answer came, `unavailable` when this host has too much to post.
+    fn post(&self, letter: Letter) -> BoxFuture<'_, Result<Receipt, Fault>>;
+}
+
+/// One request of the host's own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Letter {
+    /// `http` or `https`.
+    pub url: String,
+    /// Beside those that HTTP itself needs; names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    pub body: String,
+    /// For all of it, name resolution and the wait for a place included.
+    pub timeout: Duration,
+}
+
+/// What a server said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    pub status: u16,
+    /// How long it wants to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
 /// Answers what a running guest asks.
@@ -102,6 +139,8 @@ pub enum Entry {
     Describe,
     /// The declared steps of a workflow, or of one branch of it: no component is called, the host goes through them.
     Steps { workflow: String, branch: Option<BranchOf> },
+    /// An event is posted to the webhook of this subscription: no component is called.
+    Webhook { subscription: String },
 }
 
 /// What an app's handler is called for (spec WSM-2).

@@ -1,4 +1,4 @@
-//! Which handlers are told of which events (spec ON-8): those of deployments and those made here.
+//! Which handlers and webhooks are told of which events (spec ON-8): those of deployments and those made here.
 
 use crate::body::Sent;
 use crate::caller::Who;
@@ -8,10 +8,13 @@ use crate::query::Fields;
 use crate::views::{ErrorBody, Page, json, json_at};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
-use runtime::SubscriptionShown;
+use runtime::{SubscriptionShown, SubscriptionTarget, WebhookWanted};
 use serde::{Deserialize, Serialize};
 use types::deployment::SubscriptionSpec;
 use utoipa::ToSchema;
+
+/// Retries of a delivery unless something else is asked for (spec ON-5).
+const RETRIES_STANDARD: u32 = 3;
 
 /// A subscription.
 #[derive(Serialize, ToSchema)]
@@ -21,8 +24,17 @@ pub(crate) struct SubscriptionView {
     name: String,
     #[schema(example = "Customer.created")]
     event: String,
+    /// Unless it is a webhook.
     #[schema(example = "shop#onCustomer")]
-    handler: String,
+    handler: Option<String>,
+    /// The URL that events are posted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<String>,
+    /// Of a webhook, only in the answer that made it: what `org-ai-signature` is made with, `sha256=` and the hexadecimal
+    /// HMAC-SHA256 of `TIMESTAMP.BODY`, where `org-ai-timestamp` is the timestamp.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "whsec_…")]
+    secret: Option<String>,
     /// Higher is served first.
     priority: i32,
     filter: Option<String>,
@@ -32,10 +44,13 @@ pub(crate) struct SubscriptionView {
 
 impl SubscriptionView {
     fn of(shown: SubscriptionShown) -> Self {
-        let SubscriptionShown { name, spec, updated_at } = shown;
-        let SubscriptionSpec { name: _, event, handler, priority, filter, max_retries } = spec;
-        let (handler, updated_at) = (handler.to_string(), updated_at.to_string());
-        Self { name, event, handler, priority, filter, max_retries, updated_at }
+        let SubscriptionShown { name, event, target, priority, filter, max_retries, updated_at } = shown;
+        let (handler, webhook) = match target {
+            SubscriptionTarget::Handler(handler) => (Some(handler.to_string()), None),
+            SubscriptionTarget::Webhook(url) => (None, Some(url)),
+        };
+        let updated_at = updated_at.to_string();
+        Self { name, event, handler, webhook, secret: None, priority, filter, max_retries, updated_at }
     }
 }
 
@@ -53,7 +68,7 @@ pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Respons
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SubscriptionRequest {
-    /// The event and the handler unless given.
+    /// The event and the handler, or the webhook's host, unless given.
     name: Option<String>,
     /// `Noun.event`; each may be `*`.
     #[schema(example = "Customer.created")]
@@ -62,7 +77,9 @@ pub(crate) struct SubscriptionRequest {
     handler: Option<String>,
     /// Not served yet.
     workflow: Option<String>,
-    /// Not served yet.
+    /// A URL that events are posted to as JSON, signed (see `secret` of the answer), with the event's id as
+    /// `idempotency-key`. Any status but 2xx is a failure, which is retried; redirects are not followed.
+    #[schema(example = "https://example.com/events")]
     webhook: Option<String>,
     /// Higher is served first; 0 unless given.
     priority: Option<i32>,
@@ -72,21 +89,32 @@ pub(crate) struct SubscriptionRequest {
     max_retries: Option<u32>,
 }
 
+/// What was asked for.
+enum Wanted {
+    Handler(SubscriptionSpec),
+    Webhook(WebhookWanted),
+}
+
 impl SubscriptionRequest {
-    fn spec(self) -> Result<SubscriptionSpec, Problem> {
-        let handler = match (self.handler, self.workflow, self.webhook) {
+    fn wanted(self) -> Result<Wanted, Problem> {
+        let Self { name, event, handler, workflow, webhook, priority, filter, max_retries } = self;
+        let priority = priority.unwrap_or(0);
+        let handler = match (handler, workflow, webhook) {
             (Some(handler), None, None) => handler,
             (None, Some(_), None) => return Err(unserved("a workflow")),
-            (None, None, Some(_)) => return Err(unserved("the URL of a webhook")),
+            (None, None, Some(url)) => {
+                let max_retries = max_retries.unwrap_or(RETRIES_STANDARD);
+                return Ok(Wanted::Webhook(WebhookWanted { name, event, url, priority, filter, max_retries }));
+            }
             _ => return Err(Problem::validation("give exactly one of handler, workflow and webhook")),
         };
-        let mut spec = serde_json::json!({ "event": self.event, "handler": handler });
-        if let Some(max_retries) = self.max_retries {
+        let mut spec = serde_json::json!({ "event": event, "handler": handler });
+        if let Some(max_retries) = max_retries {
             spec["maxRetries"] = max_retries.into();
         }
         let spec: SubscriptionSpec =
             serde_json::from_value(spec).map_err(|e| Problem::validation(format!("handler: {e}")))?;
-        Ok(SubscriptionSpec { name: self.name, priority: self.priority.unwrap_or(0), filter: self.filter, ..spec })
+        Ok(Wanted::Handler(SubscriptionSpec { name, priority, filter, ..spec }))
     }
 }
 
@@ -102,14 +130,23 @@ fn unserved(what: &str) -> Problem {
         (status = 200, description = "It was there already", body = SubscriptionView),
         (status = 409, description = "There is another one of this name", body = ErrorBody),
         (status = 422, description = "No such subscription can be", body = ErrorBody),
-        (status = 501, description = "A workflow or a webhook", body = ErrorBody),
+        (status = 501, description = "A workflow", body = ErrorBody),
     )
 )]
 pub(crate) async fn create(Who { scope, caller }: Who, sent: Sent) -> Result<Response, Problem> {
     let wanted: SubscriptionRequest = sent.document().await?;
-    let (shown, created) = scope.object.subscribe(&caller, wanted.spec()?).await?;
+    let (shown, created, secret) = match wanted.wanted()? {
+        Wanted::Handler(spec) => {
+            let (shown, created) = scope.object.subscribe(&caller, spec).await?;
+            (shown, created, None)
+        }
+        Wanted::Webhook(wanted) => {
+            let (shown, secret) = scope.object.subscribe_webhook(&caller, wanted).await?;
+            (shown, secret.is_some(), secret)
+        }
+    };
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    json_at(status, None, &SubscriptionView::of(shown))
+    json_at(status, None, &SubscriptionView { secret, ..SubscriptionView::of(shown) })
 }
 
 #[utoipa::path(

@@ -94,7 +94,9 @@ impl InvocationLineView {
         };
         let name = match &row.entry {
             Entry::Export(export) => format!("{}.{export}", row.function),
-            Entry::Run | Entry::Handle { .. } | Entry::Describe | Entry::Steps { .. } => row.function.to_string(),
+            Entry::Run | Entry::Handle { .. } | Entry::Describe | Entry::Steps { .. } | Entry::Webhook { .. } => {
+                row.function.to_string()
+            }
         };
         Self {
             id: row.id.to_string(),

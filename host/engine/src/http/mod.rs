@@ -1,5 +1,5 @@
 //! Outgoing `wasi:http`: who may be asked ([`rules`]), where that may be ([`address`]), with which secrets ([`secrets`]),
-//! and how ([`connect`], [`body`]). In a durable run a request with its whole answer is a step ([`step`]); one that failed
+//! and how ([`connect`], [`body`]). What the host itself posts goes the same way ([`post`]). In a durable run a request with its whole answer is a step ([`step`]); one that failed
 //! is written down as a fault ([`failure`]).
 //!
 //! A request is checked as a whole each time, and a redirect is a new request of the guest's own, so following one
@@ -10,10 +10,12 @@ mod address;
 mod body;
 mod connect;
 mod failure;
+pub mod post;
 mod rules;
 mod secrets;
 mod step;
 
+use crate::config::Config;
 use crate::engine::Inner;
 use crate::state::{RunState, Shared, sealed};
 use ::http::{Request, Response};
@@ -42,6 +44,29 @@ struct Sent {
     response: Response<WasiBody>,
     io: Io,
     place: Place,
+}
+
+/// Why there is no address to connect to.
+enum Unresolved {
+    /// There are some, but none that may be reached.
+    Refused(String),
+    Unknown,
+    Late,
+}
+
+/// The addresses of a target that may be reached; `private`: whether who asks wants to reach private ones.
+async fn resolve(config: &Config, target: &Target, private: bool) -> Result<Vec<std::net::SocketAddr>, Unresolved> {
+    let lookup = tokio::net::lookup_host((target.host_to_resolve(), target.port));
+    let found = tokio::time::timeout(config.http_connect_timeout, lookup).await.map_err(|_| Unresolved::Late)?;
+    let mut why = "its name resolves to no address".to_owned();
+    let mut allowed = Vec::new();
+    for candidate in found.map_err(|_| Unresolved::Unknown)? {
+        match address::check(candidate.ip(), private, config.private_networks_allowed) {
+            Ok(()) => allowed.push(candidate),
+            Err(refusal) => why = refusal,
+        }
+    }
+    if allowed.is_empty() { Err(Unresolved::Refused(why)) } else { Ok(allowed) }
 }
 
 /// The outgoing requests of one run.
@@ -190,25 +215,15 @@ impl Policy {
         target: &Target,
         private: bool,
     ) -> Result<Result<Vec<std::net::SocketAddr>, String>, Error> {
-        let lookup = tokio::net::lookup_host((target.host_to_resolve(), target.port));
-        let found: Vec<_> = match tokio::time::timeout(self.engine.config.http_connect_timeout, lookup).await {
-            Ok(Ok(found)) => found.collect(),
-            Ok(Err(_)) => {
+        match resolve(&self.engine.config, target, private).await {
+            Ok(addresses) => Ok(Ok(addresses)),
+            Err(Unresolved::Refused(why)) => Ok(Err(why)),
+            Err(Unresolved::Unknown) => {
                 self.say(&format!("the name {} cannot be resolved", target.host));
-                return Err(Error::DnsError { rcode: None, info_code: None });
+                Err(Error::DnsError { rcode: None, info_code: None })
             }
-            Err(_) => return Err(Error::DnsTimeout),
-        };
-        let served = self.engine.config.private_networks_allowed;
-        let mut why = "its name resolves to no address".to_owned();
-        let mut allowed = Vec::new();
-        for candidate in found {
-            match address::check(candidate.ip(), private, served) {
-                Ok(()) => allowed.push(candidate),
-                Err(refusal) => why = refusal,
-            }
+            Err(Unresolved::Late) => Err(Error::DnsTimeout),
         }
-        Ok(if allowed.is_empty() { Err(why) } else { Ok(allowed) })
     }
 
     fn receive(

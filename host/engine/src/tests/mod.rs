@@ -13,6 +13,7 @@ mod inspect;
 mod journal;
 mod limits;
 mod logs;
+mod post;
 mod pure;
 mod tls;
 mod tools;

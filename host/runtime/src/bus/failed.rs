@@ -53,7 +53,7 @@ fn delivery_of(row: &InvocationRow) -> Option<(&str, u64, u32)> {
 }
 
 /// The number of an attempt among all of a delivery, those before a replay included.
-fn attempts_so_far(row: &InvocationRow, attempt: u32) -> u32 {
+pub(super) fn attempts_so_far(row: &InvocationRow, attempt: u32) -> u32 {
     let first = row.input.to_value()["attempt"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
     first + attempt.saturating_sub(1)
 }

@@ -1,7 +1,7 @@
 //! Handing events on: from the cursor, in order, each for all of its subscriptions in one turn.
 
 use super::subscription::tells_of_a_run;
-use super::{EVENT_DEPTH_MAX, Subscription, noun_of};
+use super::{DeliveryRow, EVENT_DEPTH_MAX, Subscription, noun_of};
 use crate::durable::{Accepting, Asker};
 use crate::invoke::InvokeOptions;
 use crate::object::{Object, fault_of};
@@ -118,6 +118,7 @@ impl Object {
             }
             let (deliveries, through) = self.deliveries(&subscriptions, &looked).await?;
             if !deliveries.is_empty() || through >= looked.written + LAG_MAX {
+                self.node.inner.config.faults.hit("bus.hand-on").map_err(|e| fault_of(&e.into()))?;
                 self.accept_deliveries(deliveries, through).await?;
             }
             *seen = through;
@@ -268,24 +269,25 @@ impl Object {
     ) -> Result<Accepting, Fault> {
         let caller = self.own_caller(&format!("subscription:{}", subscription.name));
         let source = payload.to_value()["source"].as_str().unwrap_or_default().to_owned();
-        let ready = self.ready_handler(&subscription.spec.handler, HandlerKind::Event, payload).await?;
-        let options = InvokeOptions {
-            retry: Some(Retry {
-                max_attempts: retries + 1,
-                initial_delay_ms: RETRY_FIRST_MS,
-                max_delay_ms: RETRY_LAST_MS,
-                multiplier: 2.0,
-                jitter: true,
-            }),
-            // One thing's events one after the other; those of others go by (spec ON-4).
-            serial: Some(format!("on {} {source}", subscription.name)),
-            ..InvokeOptions::default()
+        let retry = Retry {
+            max_attempts: retries + 1,
+            initial_delay_ms: RETRY_FIRST_MS,
+            max_delay_ms: RETRY_LAST_MS,
+            multiplier: 2.0,
+            jitter: true,
         };
-        let asker = Asker { trigger, parent: replays, depth: 0 };
-        let accepting = self.accepting(&caller, &ready, &options, asker)?;
-        let request_id = format!("{REQUEST}{}", accepting.row.id);
-        let row = InvocationRow { request_id, ..InvocationRow::clone(&accepting.row) };
-        Ok(Accepting { row: Arc::new(row), ..accepting })
+        // One thing's events one after the other; those of others go by (spec ON-4).
+        let serial = format!("on {} {source}", subscription.name);
+        let row = if subscription.webhook.is_some() {
+            self.letter_row(subscription, DeliveryRow { caller, trigger, payload, retry, serial, replays })
+        } else {
+            let ready = self.ready_handler(&subscription.spec.handler, HandlerKind::Event, payload).await?;
+            let options = InvokeOptions { retry: Some(retry), serial: Some(serial), ..InvokeOptions::default() };
+            let asker = Asker { trigger, parent: replays, depth: 0 };
+            Arc::unwrap_or_clone(self.accepting(&caller, &ready, &options, asker)?.row)
+        };
+        let request_id = format!("{REQUEST}{}", row.id);
+        Ok(Accepting { row: Arc::new(InvocationRow { request_id, ..row }), until: None })
     }
 
     /// All of them and the cursor are in one record.

@@ -1,25 +1,47 @@
 //! Subscriptions that are made while the object runs (spec ON-8), beside those of a deployment: both are declarations.
 
 use super::Subscription;
+use super::webhook::{WebhookSpec, WebhookWanted};
 use crate::Caller;
 use crate::declared::{DECLARED_MAX, Definition, Kind, declare};
 use crate::object::Object;
-use types::deployment::{SubscriptionSpec, check_name};
+use types::deployment::{Handler, SubscriptionSpec, check_name};
 use types::{At, Fault, FaultKind, Json, Timestamp};
+
+/// Who is told.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SubscriptionTarget {
+    Handler(Handler),
+    /// A URL.
+    Webhook(String),
+}
 
 /// A subscription as it is shown.
 #[derive(Clone, PartialEq, Debug)]
 pub struct SubscriptionShown {
     pub name: String,
-    pub spec: SubscriptionSpec,
+    pub event: String,
+    pub target: SubscriptionTarget,
+    pub priority: i32,
+    pub filter: Option<String>,
+    pub max_retries: u32,
     /// Of its newest version.
     pub updated_at: Timestamp,
 }
 
 impl SubscriptionShown {
     fn of(definition: &Definition) -> Result<Self, Fault> {
-        let spec = serde_json::from_str(definition.spec.as_str()).map_err(|_| Fault::internal())?;
-        Ok(Self { name: definition.name.clone(), spec, updated_at: definition.at })
+        let (name, updated_at) = (definition.name.clone(), definition.at);
+        if let Some(WebhookSpec { event, webhook, priority, filter, max_retries, sealed: _ }) =
+            WebhookSpec::of(definition)
+        {
+            let target = SubscriptionTarget::Webhook(webhook);
+            return Ok(Self { name, event, target, priority, filter, max_retries, updated_at });
+        }
+        let spec: SubscriptionSpec = serde_json::from_str(definition.spec.as_str()).map_err(|_| Fault::internal())?;
+        let SubscriptionSpec { name: _, event, handler, priority, filter, max_retries } = spec;
+        let target = SubscriptionTarget::Handler(handler);
+        Ok(Self { name, event, target, priority, filter, max_retries, updated_at })
     }
 }
 
@@ -38,34 +60,66 @@ impl Object {
     /// one of this name.
     pub async fn subscribe(&self, caller: &Caller, spec: SubscriptionSpec) -> Result<(SubscriptionShown, bool), Fault> {
         caller.may("subscriptions", "create")?;
-        if let Some(name) = &spec.name {
-            check_name(name).map_err(|message| Fault::invalid("NAME_INVALID", message))?;
-        }
+        check_name_of(spec.name.as_ref())?;
         let name = spec.key();
         Subscription::read(&name, spec.clone(), 0)?;
         self.find_function(spec.handler.function(), At::Head).await.map_err(|fault| match fault.kind {
             FaultKind::NotFound => Fault::invalid("HANDLER_UNKNOWN", format!("{}: {}", spec.handler, fault.message)),
             _ => fault,
         })?;
+        let text = Json::of(&spec);
+        let same = text.clone();
+        self.declare_subscription(caller, name, text, move |known| known.spec == same).await
+    }
+
+    /// Has what happens from now on posted to a URL. The same once more changes nothing; a new one has a secret, which is
+    /// shown this once.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe); `unavailable` on a host that posts nothing.
+    pub async fn subscribe_webhook(
+        &self,
+        caller: &Caller,
+        wanted: WebhookWanted,
+    ) -> Result<(SubscriptionShown, Option<String>), Fault> {
+        caller.may("subscriptions", "create")?;
+        self.courier()?;
+        let name = wanted.key()?;
+        check_name_of(wanted.name.as_ref())?;
+        let (spec, secret) = self.sealed_webhook(&name, &wanted)?;
+        let text = Json::of(&spec);
+        spec.subscription(&name, 0)?;
+        let is_same = move |known: &Definition| WebhookSpec::of(known).is_some_and(|known| known.is(&wanted));
+        let (shown, is_new) = self.declare_subscription(caller, name, text, is_same).await?;
+        Ok((shown, is_new.then_some(secret)))
+    }
+
+    /// Declares one, unless one that is the same is there.
+    async fn declare_subscription(
+        &self,
+        caller: &Caller,
+        name: String,
+        text: Json,
+        is_same: impl FnOnce(&Definition) -> bool + Send + 'static,
+    ) -> Result<(SubscriptionShown, bool), Fault> {
         let (caller, inner, set) = (caller.clone(), self.inner.clone(), self.inner.clone());
         let declares = self
             .change_then(
-                2048,
+                4096,
                 move |turn| {
-                    let text = Json::of(&spec);
-                    match inner.declared.get(Kind::Subscription, &name) {
-                        Some(known) if known.spec != text => {
+                    let text = match inner.declared.get(Kind::Subscription, &name) {
+                        Some(known) if is_same(&known) => known.spec.clone(),
+                        Some(_) => {
                             let message =
                                 format!("there is another subscription {name}; remove it, or take another name");
                             return Err(Fault::conflict("SUBSCRIPTION_EXISTS", message));
                         }
-                        Some(_) => {}
                         None if inner.declared.all(Kind::Subscription).len() >= DECLARED_MAX => {
                             let message = format!("an object has {DECLARED_MAX} subscriptions at most");
                             return Err(Fault::limit("SUBSCRIPTIONS_LIMIT", message));
                         }
-                        None => {}
-                    }
+                        None => text,
+                    };
                     declare(turn, &caller, Kind::Subscription, &name, Some(&text))
                 },
                 move |declares| set.declared.took(declares),
@@ -91,4 +145,8 @@ impl Object {
         .await
         .map(drop)
     }
+}
+
+fn check_name_of(name: Option<&String>) -> Result<(), Fault> {
+    name.map_or(Ok(()), |name| check_name(name).map_err(|message| Fault::invalid("NAME_INVALID", message)))
 }

@@ -3,7 +3,8 @@
 //! A delivery is a durable invocation with the trigger `event`. `hand_on` accepts them: behind a cursor in the object's
 //! file it takes events in order and writes, in one turn, an invocation for each subscription that wants one and the
 //! cursor behind the event. So each event is accepted once for each of its handlers, whatever dies; from there on an
-//! invocation goes on by itself. `failed` keeps what did not succeed, `manage` makes and removes subscriptions.
+//! invocation goes on by itself. `failed` keeps what did not succeed, `manage` makes and removes subscriptions; `webhook` is for those
+//! whose events are posted to a URL.
 //!
 //! Other objects may follow this one's events: `forward` sends, `take_in` is the other end.
 //!
@@ -16,16 +17,20 @@ mod forward;
 pub(crate) use forward::{FOLLOWERS_MAX, Wish};
 mod hand_on;
 mod manage;
-pub use manage::SubscriptionShown;
+pub use manage::{SubscriptionShown, SubscriptionTarget};
 mod subscription;
 pub(crate) use subscription::{Subscription, listens};
 mod take_in;
+mod webhook;
+pub use webhook::WebhookWanted;
 
+use crate::Caller;
 use crate::commit::lock;
 use crate::declared::Declared;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use types::{Record, Row};
+use store::Reader;
+use types::{Id, Json, Record, Retry, Row, Trigger};
 
 /// How many deliveries may lead to each other. An event that is this deep is not handed on (spec ON-6).
 pub(crate) const EVENT_DEPTH_MAX: u32 = 16;
@@ -44,6 +49,18 @@ pub(crate) struct Bus {
     known: Mutex<Option<Known>>,
 }
 
+/// What an invocation that is a delivery has of its own.
+struct DeliveryRow {
+    caller: Caller,
+    trigger: Trigger,
+    payload: Json,
+    retry: Retry,
+    /// What it waits in line for.
+    serial: String,
+    /// The dead letter that it is for.
+    replays: Option<Id>,
+}
+
 struct Known {
     generation: u64,
     subscriptions: Arc<[Subscription]>,
@@ -60,6 +77,14 @@ impl Bus {
         let subscriptions: Arc<[Subscription]> = subscription::in_order(declared).into();
         *known = Some(Known { generation, subscriptions: subscriptions.clone() });
         subscriptions
+    }
+
+    /// Whether events behind the cursor were perhaps not looked at for subscriptions. What somebody is handing on now counts
+    /// as not looked at.
+    pub(crate) fn is_behind(&self, declared: &Declared, store: &Reader) -> Result<bool, store::Error> {
+        let Some(begin) = self.subscriptions(declared).iter().map(|s| s.after).min() else { return Ok(false) };
+        let seen = self.handing.try_lock().map_or(0, |seen| *seen);
+        Ok(begin.max(seen).max(store.delivered()?) < store.next_sequence() - 1)
     }
 
     /// Whether there is more to be handed on, now that a delivery was tried. Said once.

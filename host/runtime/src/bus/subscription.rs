@@ -1,6 +1,7 @@
 //! One subscription as it is in effect: what it is for, in which order it is served.
 
 use super::noun_of;
+use super::webhook::WebhookSpec;
 use crate::declared::{Declared, Definition, Kind, WORKFLOW_LISTENER};
 use model::filter::Filter;
 use model::pattern::Pattern;
@@ -19,6 +20,8 @@ pub(crate) struct Subscription {
     pub(crate) after: u64,
     /// A workflow that has a run for each of its events, instead of a handler.
     pub(crate) workflow: Option<String>,
+    /// A URL that its events are posted to, instead of a handler.
+    pub(crate) webhook: Option<String>,
     pattern: Pattern,
     filter: Option<Filter>,
 }
@@ -38,7 +41,7 @@ impl Subscription {
             let message = format!("maxRetries is {}; 0 to {RETRIES_MAX} are accepted", spec.max_retries);
             return Err(Fault::invalid("RETRY_INVALID", message));
         }
-        Ok(Self { name: name.to_owned(), spec, after, workflow: None, pattern, filter })
+        Ok(Self { name: name.to_owned(), spec, after, workflow: None, webhook: None, pattern, filter })
     }
 
     /// Whether its pattern names the event. What the platform tells of runs is so much that it reaches only who asks for
@@ -60,9 +63,9 @@ impl Subscription {
     }
 }
 
-/// Whether the platform wrote it about a run of a function.
+/// Whether the platform wrote it about a run of a function, or about what was posted to a webhook.
 pub(super) fn tells_of_a_run(event: &EventRow) -> bool {
-    noun_of(&event.source) == crate::functions::NOUN
+    [crate::functions::NOUN, Kind::Subscription.noun()].contains(&noun_of(&event.source))
         && matches!(event.verb.as_str(), "invoked" | "completed" | "failed" | "cancelled")
 }
 
@@ -107,9 +110,12 @@ fn of_workflow(definition: &Definition) -> Option<Subscription> {
 }
 
 fn of(definition: &Definition) -> Option<Subscription> {
-    let read = serde_json::from_str::<SubscriptionSpec>(definition.spec.as_str())
-        .map_err(|e| Fault::invalid("SUBSCRIPTION_INVALID", e.to_string()))
-        .and_then(|spec| Subscription::read(&definition.name, spec, definition.after));
+    let read = match WebhookSpec::of(definition) {
+        Some(webhook) => webhook.subscription(&definition.name, definition.after),
+        None => serde_json::from_str::<SubscriptionSpec>(definition.spec.as_str())
+            .map_err(|e| Fault::invalid("SUBSCRIPTION_INVALID", e.to_string()))
+            .and_then(|spec| Subscription::read(&definition.name, spec, definition.after)),
+    };
     read.map_err(|fault| tracing::warn!(subscription = definition.name, %fault, "a stored subscription is not served"))
         .ok()
 }

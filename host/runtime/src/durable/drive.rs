@@ -153,7 +153,8 @@ impl Object {
 
     /// Runs what is ready, as far as there are places.
     pub(crate) fn go_on_durably(&self) {
-        loop {
+        // What a stopping host has not begun the next one begins.
+        while self.node.is_ready() {
             match self.inner.durable.next(self.node.inner.config.object_runs_max) {
                 Next::Drive(invocation) => {
                     tokio::spawn(self.clone().drive_found(*invocation));
@@ -303,6 +304,9 @@ impl Object {
         let executed = async {
             if is_declared {
                 return crate::workflow::go_through(GuestHost::new(self.clone(), running.clone()), run).await;
+            }
+            if let types::exec::Entry::Webhook { subscription } = &run.row.entry {
+                return self.post_to_webhook(subscription, run).await;
             }
             let ready = match ready {
                 Some(ready) => ready,
@@ -577,8 +581,7 @@ pub(super) fn seed_of(row: &InvocationRow) -> [u8; 32] {
 /// Spec DUR-7: capped, with up to a quarter more; what somebody outside asked for counts when it is longer.
 fn delay_before(retry: &types::Retry, failed: u32, jitter: u32, asked_ms: Option<u64>) -> Duration {
     let own = backoff::wait(retry, failed, f64::from(jitter) / f64::from(u32::MAX));
-    let asked = asked_ms.map(Duration::from_millis).filter(|asked| *asked <= backoff::RETRY_AFTER_MAX);
-    asked.map_or(own, |asked| backoff::heed(retry, own, asked))
+    asked_ms.map_or(own, |asked| backoff::heed(retry, own, Duration::from_millis(asked)))
 }
 
 fn deadline_passed() -> Fault {
@@ -596,7 +599,8 @@ mod tests {
         assert_eq!(delays, [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000]);
         assert_eq!(delay_before(&retry, 1, 0, Some(60_000)).as_millis(), 60_000);
         assert_eq!(delay_before(&retry, 1, 0, Some(10)).as_millis(), 100);
-        assert_eq!(delay_before(&retry, 1, 0, Some(7_200_000)).as_millis(), 100, "longer than an hour is not believed");
+        assert_eq!(delay_before(&retry, 1, 0, Some(3_600_000)).as_millis(), 3_600_000, "an hour is the most");
+        assert_eq!(delay_before(&retry, 1, 0, Some(3_600_001)).as_millis(), 30_000, "beyond, the longest delay counts");
         let jitter = types::Retry { jitter: true, ..retry };
         assert_eq!(delay_before(&jitter, 1, u32::MAX, None).as_millis(), 125);
     }

@@ -147,6 +147,11 @@ impl Durable {
         }
     }
 
+    /// Whether one runs here, or has not told its end yet.
+    pub(crate) fn is_active(&self) -> bool {
+        !lock(&self.state).active.is_empty()
+    }
+
     pub(super) fn active(&self) -> HashSet<Id> {
         lock(&self.state).active.clone()
     }

@@ -20,6 +20,9 @@ pub(super) fn target_of(row: &InvocationRow) -> String {
     if let Some(run) = RunOf::read(row) {
         return format!("{}/{}", Kind::Workflow.noun(), run.workflow);
     }
+    if let Entry::Webhook { subscription } = &row.entry {
+        return format!("{}/{subscription}", Kind::Subscription.noun());
+    }
     format!("{}/{}", crate::functions::NOUN, row.function)
 }
 
@@ -32,7 +35,7 @@ pub(super) fn action(row: &InvocationRow, attempts: u32, status: ActionStatus, t
     let export = match &row.entry {
         Entry::Export(export) => Some(export.as_str()),
         Entry::Handle { name, .. } => Some(name.as_str()),
-        Entry::Run | Entry::Describe | Entry::Steps { .. } => None,
+        Entry::Run | Entry::Describe | Entry::Steps { .. } | Entry::Webhook { .. } => None,
     };
     let completed_at = match status {
         ActionStatus::Pending | ActionStatus::Running | ActionStatus::Retrying => None,

@@ -192,15 +192,22 @@ impl GuestHost {
         let at = self.object.node.now();
         run.answered(call, &reply, at);
         let row = Row::Step(run.step_row(made, call, Some(reply.clone()), Some(at)));
-        let rows = {
+        // The attempt may end with the failure of a child, and its turn be taken back: the next attempt would find the child
+        // that failed and no answer, and not perform the step anew. What the step tells of itself goes with it.
+        let is_failed_child = made.child.is_some() && matches!((call, &reply), (Call::Do { .. }, Reply::Fault(_)));
+        let (rows, events) = {
             let mut turn = lock(&self.running.turn);
             turn.rows.push(row);
             // What is not written down is performed again after a crash: that is kept short where it is seen outside.
-            let is_alone = turn.open.is_none() && turn.accepts.is_empty() && turn.events.is_empty();
-            if is_outside(call) && is_alone { std::mem::take(&mut turn.rows) } else { Vec::new() }
+            let is_free = turn.open.is_none() && turn.accepts.is_empty();
+            if is_free && (is_failed_child || is_outside(call) && turn.events.is_empty()) {
+                (std::mem::take(&mut turn.rows), std::mem::take(&mut turn.events))
+            } else {
+                (Vec::new(), Vec::new())
+            }
         };
         if !rows.is_empty() {
-            self.object.note(Note::of_rows(rows)).await;
+            self.object.note(Note { cause: Some(run.row.id), rows, events, ..Note::default() }).await;
         }
         reply
     }

@@ -93,7 +93,7 @@ async fn learn(node: &Node, id: ObjectId) -> Result<(), Fault> {
         Err(fault) if fault.code == "OBJECT_NOT_FOUND" => return Ok(()),
         other => other?,
     };
-    let due = object.peek(|store| next_wake(&node.inner, store).map_err(|e| fault_of(&e))).await?;
+    let due = object.peek(|store| next_wake(&node.inner, &object.inner, store).map_err(|e| fault_of(&e))).await?;
     let inner = node.inner.clone();
     let set = tokio::task::spawn_blocking(move || inner.wake_table.set(id, due)).await;
     set.map_err(|_| Fault::internal())?.map_err(|e| fault_of(&e))

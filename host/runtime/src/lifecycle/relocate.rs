@@ -103,7 +103,7 @@ async fn copy(job: &Job, old: PathBuf, new: PathBuf) -> Result<Store, Stop> {
             let store = guard.as_mut().ok_or_else(retired)?;
             object.inner.set_copying(true);
             let seq = store.checkpoint()?;
-            (seq, crate::objects::next_wake(node, store)?)
+            (seq, crate::objects::next_wake(node, &object.inner, store)?)
         };
         drop(held);
         // Before the log may forget, as at any checkpoint.

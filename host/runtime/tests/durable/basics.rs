@@ -66,6 +66,12 @@ fn executor(performed: &Performed) -> ScriptedExecutor {
             outcome(child)
         }
     });
+    executor.on("needs-flaky", |job, mut host| async move {
+        let retry =
+            Some(Retry { max_attempts: 1, initial_delay_ms: 1, max_delay_ms: 1, multiplier: 1.0, jitter: false });
+        let options = types::CallOptions { retry, ..Default::default() };
+        outcome(ask(&mut host, Call::Do { action: "flaky".into(), data: job.input, options }).await)
+    });
     executor.on("half-way", |_, mut host| async move {
         let _ = ask(&mut host, create("Order", "half")).await;
         failed(Fault::failed("NO", "after writing"))
@@ -88,7 +94,18 @@ fn executor(performed: &Performed) -> ScriptedExecutor {
 
 async fn scene(dir: &tempfile::TempDir, performed: &Performed) -> anyhow::Result<Scene> {
     let scene = Scene::open(dir.path(), executor(performed)).await?;
-    let all = ["flaky", "broken", "slow", "count", "parent", "fan-out", "parent-fails-once", "half-way", "catches"];
+    let all = [
+        "flaky",
+        "broken",
+        "slow",
+        "count",
+        "parent",
+        "fan-out",
+        "parent-fails-once",
+        "half-way",
+        "catches",
+        "needs-flaky",
+    ];
     scene.deploy(&all).await?;
     Ok(scene)
 }
@@ -248,6 +265,16 @@ async fn children_are_runs_of_their_own_and_survive_their_parents_failure() -> a
     assert_eq!(scene.run("fan-out", &json!(null)).await?, json!(10));
     assert_eq!(scene.run("parent-fails-once", &json!(null)).await?, json!(1));
     assert_eq!((scene.counter("once").await?, performed.times()), (1, 2));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_failed_and_ended_the_attempt_is_asked_anew_by_the_next() -> anyhow::Result<()> {
+    let (dir, performed) = (tempfile::tempdir()?, Performed::default());
+    let scene = scene(&dir, &performed).await?;
+    scene.let_time_pass();
+    assert_eq!(scene.run("needs-flaky", &json!(2)).await?, json!(3), "each attempt has a child of its own");
+    assert_eq!(performed.times(), 3);
     Ok(())
 }
 

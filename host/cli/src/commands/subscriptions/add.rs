@@ -5,17 +5,21 @@ use crate::context::{Context, cell};
 use crate::failure::Result;
 use serde_json::json;
 
-/// Have a handler told of events from now on
+/// Have a handler or a webhook told of events from now on
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  org.ai subscriptions add Customer.created welcome\n  org.ai subscriptions add 'Order.*' shop#onOrder --name orders --filter 'data.amount > 1000'"
+    after_help = "Example:\n  org.ai subscriptions add Customer.created welcome\n  org.ai subscriptions add 'Order.*' shop#onOrder --name orders --filter 'data.amount > 1000'\n  org.ai subscriptions add 'Order.*' --webhook https://example.com/events"
 )]
 pub(crate) struct Command {
     /// Noun.event, like Customer.created, Order.* or *.created
     event: String,
     /// A function, toolbox.export or app#handler
-    handler: String,
-    /// What to call it [default: the event and the handler]
+    #[arg(required_unless_present = "webhook")]
+    handler: Option<String>,
+    /// Post the events to this URL instead; what they are signed with is shown once
+    #[arg(long, value_name = "URL", conflicts_with = "handler")]
+    webhook: Option<String>,
+    /// What to call it [default: the event and who is told]
     #[arg(long)]
     name: Option<String>,
     /// Higher is told first
@@ -35,12 +39,18 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
         "name": command.name,
         "event": command.event,
         "handler": command.handler,
+        "webhook": command.webhook,
         "priority": command.priority,
         "filter": command.filter,
         "maxRetries": command.max_retries,
     });
     let added = client.post(context, client.url(&["subscriptions"]), &body).await?;
     context.result(&added, |added| {
-        format!("{} is told of {} as {}", cell(added, "handler"), cell(added, "event"), cell(added, "name"))
+        let who = if added["webhook"].is_string() { "webhook" } else { "handler" };
+        let told = format!("{} is told of {} as {}", cell(added, who), cell(added, "event"), cell(added, "name"));
+        match added["secret"].as_str() {
+            Some(secret) => format!("{told}\nIts secret, which is not shown again: {secret}"),
+            None => told,
+        }
     })
 }

@@ -14,9 +14,12 @@ pub(crate) async fn run(_: Command, context: &mut Context) -> Result<()> {
     let client = Client::open(context)?;
     let found = rows(client.get(context, client.url(&["subscriptions"])).await?, "subscriptions");
     context.result(&found, |found| {
-        let row = |s: &Value| ["name", "event", "handler", "priority", "filter"].map(|key| cell(s, key)).to_vec();
+        let row = |s: &Value| {
+            let who = if s["webhook"].is_string() { "webhook" } else { "handler" };
+            ["name", "event", who, "priority", "filter"].map(|key| cell(s, key)).to_vec()
+        };
         table(
-            &["name", "event", "handler", "priority", "filter"],
+            &["name", "event", "told", "priority", "filter"],
             found.as_array().into_iter().flatten().map(row),
             "no subscriptions: add one with `org.ai subscriptions add Customer.created HANDLER`",
         )
