@@ -316,6 +316,39 @@ async fn a_failing_probe_brings_the_old_code_and_declarations_back() -> anyhow::
 }
 
 #[tokio::test]
+async fn the_variables_of_an_application_are_the_environment_of_its_functions() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let function = shop.upload("1").await?;
+    let wanted = |vars: Value| {
+        json!({ "name": "shop", "vars": vars, "probe": { "handler": "shop#health" },
+            "functions": [function.clone(), { "name": "health", "run": { "handler": "shop#health" } }] })
+    };
+    let env = async || -> anyhow::Result<Value> {
+        let done = shop.test.invoke(&shop.root, "health", &json!({})).await?;
+        Ok(done.map_err(|failed| failed.fault)?.result.to_value())
+    };
+    shop.apply(&wanted(json!({ "REGION": "eu" }))).await?;
+    assert_eq!(env().await?, json!({ "REGION": "eu" }));
+    let again = shop.apply(&wanted(json!({ "REGION": "eu" }))).await?;
+    assert_eq!(again.version, shop.apply(&wanted(json!({ "REGION": "eu" }))).await?.version);
+    // The same bytes once more, without an application: they stay what they are.
+    let unchanged = shop.test.deploy(&shop.root, "shop", "scripted-app:shop 1").await?;
+    assert!(unchanged.unchanged);
+    shop.upload("2").await?;
+    assert_eq!(env().await?, json!({ "REGION": "eu" }), "other code keeps the variables");
+    // A deploy whose probe fails puts them back, and one that says none takes them away.
+    shop.sick.store(true, Ordering::Release);
+    assert_eq!(shop.apply(&wanted(json!({ "REGION": "us" }))).await.unwrap_err().code, "PROBE_FAILED");
+    shop.sick.store(false, Ordering::Release);
+    assert_eq!(env().await?, json!({ "REGION": "eu" }));
+    shop.apply(&wanted(json!({}))).await?;
+    assert_eq!(env().await?, json!({}));
+    shop.root.roll_back_deployment(&shop.caller, again.version.expect("it is in effect")).await?;
+    assert_eq!(env().await?, json!({ "REGION": "eu" }), "going back brings them back");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_first_deployment_whose_probe_fails_leaves_nothing_in_effect() -> anyhow::Result<()> {
     let shop = Shop::open().await?;
     shop.sick.store(true, Ordering::Release);

@@ -19,13 +19,34 @@ async fn reopened(dir: &Path, records: &[Arc<Record>], sick: bool) -> anyhow::Re
     Shop::of(test, health, left).await
 }
 
+/// Every record that came to the log.
+#[derive(Clone, Default)]
+struct Tape(Arc<Mutex<Vec<Arc<Record>>>>);
+
+impl Tape {
+    fn log(&self, dir: &Path) -> anyhow::Result<Arc<HeardLog>> {
+        let tape = self.clone();
+        Ok(Arc::new(HeardLog::open(dir, move |batch| {
+            tape.0.lock().expect("no test panics with it").extend_from_slice(batch);
+            true
+        })?))
+    }
+
+    fn records(&self) -> Vec<Arc<Record>> {
+        self.0.lock().expect("no test panics with it").clone()
+    }
+}
+
 fn name() -> anyhow::Result<FunctionName> {
     Ok(FunctionName::parse("shop")?)
 }
 
 async fn deploys(shop: &Shop) -> anyhow::Result<Vec<ActionRow>> {
     let filter = ActionFilter { verb: Some("deploy".into()), limit: 10, ..Default::default() };
-    Ok(shop.root.actions(&shop.caller, &filter).await?.items)
+    let mut found = shop.root.actions(&shop.caller, &filter).await?.items;
+    // The clock stands still: their ids do not say which was first.
+    found.sort_by_key(|row| std::cmp::Reverse(row.output));
+    Ok(found)
 }
 
 /// Waits until no deploy goes on; the newest.
@@ -44,22 +65,16 @@ async fn ended(shop: &Shop) -> anyhow::Result<Option<ActionRow>> {
 
 /// Deploys version 1, well, and then version 2; all records, and how many there were before the second.
 async fn recorded(dir: &Path, sick: bool) -> anyhow::Result<(Vec<Arc<Record>>, usize)> {
-    let records = Arc::new(Mutex::new(Vec::new()));
-    let tape = records.clone();
-    let log = HeardLog::open(dir, move |batch| {
-        tape.lock().expect("no test panics with it").extend_from_slice(batch);
-        true
-    })?;
+    let tape = Tape::default();
     let (executor, health) = executor();
-    let test = TestNode::open_on(dir, Arc::new(log), executor, |_| {}).await?;
+    let test = TestNode::open_on(dir, tape.log(dir)?, executor, |_| {}).await?;
     let shop = Shop::of(test, health, tempfile::tempdir()?).await?;
     shop.apply(&wanted(&shop, "1").await?).await?;
     let second = wanted(&shop, "2").await?;
-    let before = records.lock().expect("no test panics with it").len();
+    let before = tape.records().len();
     shop.sick.store(sick, Ordering::Release);
     assert_eq!(shop.apply(&second).await.is_err(), sick);
-    let all = records.lock().expect("no test panics with it").clone();
-    Ok((all, before))
+    Ok((tape.records(), before))
 }
 
 async fn wanted(shop: &Shop, text: &str) -> anyhow::Result<Value> {
@@ -69,11 +84,28 @@ async fn wanted(shop: &Shop, text: &str) -> anyhow::Result<Value> {
 
 /// The subscription that tells which of the two is in effect.
 async fn in_effect(shop: &Shop) -> anyhow::Result<String> {
+    // Rows come before what is remembered of them.
+    let waited = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            if let Some(found) = agreed(shop).await? {
+                return anyhow::Ok(found);
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    waited.await?
+}
+
+/// None: what is declared is not yet what is listened to.
+async fn agreed(shop: &Shop) -> anyhow::Result<Option<String>> {
     let declared = shop.current().await?.expect("one is always in effect").subscriptions;
     let found = shop.root.subscriptions(&shop.caller).await?;
     let names: Vec<_> = declared.iter().filter_map(|s| s.name.clone()).filter(|name| name.starts_with("on")).collect();
-    assert!(names.iter().all(|name| found.iter().any(|s| s.name == *name)), "{names:?} of {found:?}");
-    Ok(names.concat())
+    let listens: Vec<_> = found.iter().map(|s| s.name.clone()).filter(|name| name.starts_with("on")).collect();
+    let newest = deploys(shop).await?.into_iter().next().expect("one was deployed");
+    let version = shop.root.deployments(&shop.caller).await?.into_iter().find(|d| d.is_current).map(|d| d.version);
+    let is_newest = (newest.status == ActionStatus::Completed) == (newest.output == version);
+    Ok((listens == names && is_newest).then(|| names.concat()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,9 +162,9 @@ async fn until_the_probe_has_answered_nobody_else_changes_the_application() -> a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_stopped_while_it_probes_asks_again_when_it_starts() -> anyhow::Result<()> {
-    let dir = tempfile::tempdir()?;
+    let (dir, tape) = (tempfile::tempdir()?, Tape::default());
     let (first_life, health) = executor();
-    let test = TestNode::open(dir.path(), first_life).await?;
+    let test = TestNode::open_on(dir.path(), tape.log(dir.path())?, first_life, |_| {}).await?;
     let shop = Shop::of(test, health.clone(), tempfile::tempdir()?).await?;
     let door = health.door.clone().lock_owned().await;
     let wanted = serde_json::from_value(wanted(&shop, "1").await?)?;
@@ -150,9 +182,7 @@ async fn a_server_that_is_stopped_while_it_probes_asks_again_when_it_starts() ->
     assert!(deploying.await?.is_err(), "its asker is not told that it went well");
     stopping.await?;
     drop(shop);
-    let (second_life, health) = executor();
-    let test = TestNode::open(dir.path(), second_life).await?;
-    let shop = Shop::of(test, health, dir).await?;
+    let shop = reopened(dir.path(), &tape.records(), false).await?;
     let row = ended(&shop).await?.expect("it was begun");
     assert_eq!(row.status, ActionStatus::Completed, "{row:?}");
     assert_eq!(in_effect(&shop).await?, "on1");

@@ -1,6 +1,7 @@
 //! What is wrong with a deployment as a whole, all of it at once. What its types cannot say is said here.
 
 mod classes;
+pub use classes::BUILTIN_CLASSES;
 mod steps;
 
 use super::{Deployment, FunctionBody, Handler, ScheduleSpec, SubscriptionSpec, Trigger, WorkflowBody, WorkflowSpec};

@@ -13,7 +13,7 @@ pub use workflow::{Compensation, OnTimeout, RetrySpec, Step, Trigger, WorkflowBo
 mod template;
 pub use template::{TemplateError, references, render};
 mod check;
-pub use check::{METADATA_BYTES_MAX, OF_WORKFLOW, Problem, check_event, check_name};
+pub use check::{BUILTIN_CLASSES, METADATA_BYTES_MAX, OF_WORKFLOW, Problem, check_event, check_name};
 mod described;
 pub use described::{Described, DescribedError};
 mod plan;

@@ -5,7 +5,7 @@ use super::Found;
 use std::collections::BTreeSet;
 
 /// Every object knows them (spec CLS-1).
-const BUILTIN: [&str; 14] = [
+pub const BUILTIN_CLASSES: [&str; 14] = [
     "DO",
     "Object",
     "Business",
@@ -50,12 +50,12 @@ pub(super) fn check(deployment: &Deployment, found: &mut Found) {
     }
     for (n, object) in deployment.objects.iter().enumerate() {
         let class = object.class.as_str();
-        if !BUILTIN.contains(&class) && !classes.contains(class) {
+        if !BUILTIN_CLASSES.contains(&class) && !classes.contains(class) {
             let message = format!("no migration makes the class {class:?}; add it to new_classes of a new one");
             found.add(format!("objects[{n}].class"), message);
         }
-        if let Some(base) = object.extends.as_deref().filter(|base| !BUILTIN.contains(base)) {
-            let message = format!("{base:?} is no class to extend; there are {}", BUILTIN.join(", "));
+        if let Some(base) = object.extends.as_deref().filter(|base| !BUILTIN_CLASSES.contains(base)) {
+            let message = format!("{base:?} is no class to extend; there are {}", BUILTIN_CLASSES.join(", "));
             found.add(format!("objects[{n}].extends"), message);
         }
     }
@@ -70,7 +70,7 @@ fn history<'a>(migrations: &'a [Migration], found: &mut Found) -> BTreeSet<&'a s
             found.add(path("tag"), "a migration has a tag, like v1");
         }
         for class in &migration.new_classes {
-            if BUILTIN.contains(&class.as_str()) {
+            if BUILTIN_CLASSES.contains(&class.as_str()) {
                 found.add(path("newClasses"), format!("{class:?} is built in and needs no migration"));
             } else if !classes.insert(class) {
                 found.add(path("newClasses"), format!("the class {class:?} is there already"));
