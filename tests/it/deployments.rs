@@ -102,3 +102,49 @@ async fn an_application_is_planned_applied_once_and_taken_back_when_it_does_not_
     assert_eq!(shown.body["deployment"]["name"], "shop");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployed_workflow_runs_by_its_schedule_with_the_steps_of_its_own_file() -> anyhow::Result<()> {
+    let server = Server::start()?;
+    let user = User::of(&server)?;
+    user.file(
+        "do.toml",
+        br#"name = "nights"
+[[functions]]
+name = "price"
+path = "price.wasm"
+[[workflows]]
+name = "nightly"
+trigger = { schedule = "every 1 second", allow_sub_minute = true }
+file = "nightly.json"
+"#,
+    )?;
+    user.file("price.wasm", &constant("7"))?;
+    user.file(
+        "nightly.json",
+        br#"{"steps": [{"do": {"name": "ask",
+  "action": "nobody"}}]}"#,
+    )?;
+    let refused = user.run(&["deploy", "--json"])?.error(10);
+    assert!(refused["message"].as_str().is_some_and(|m| m.contains("nightly.json:2")), "{refused}");
+
+    user.file(
+        "nightly.json",
+        br#"{"steps": [{"do": {"name": "ask", "action": "price", "retry": {"retry_on": ["BUSY"]}}}]}"#,
+    )?;
+    user.run(&["deploy", "--json"])?.json();
+    let completed = tokio::time::timeout(std::time::Duration::from_secs(60), async {
+        loop {
+            let runs = server.get("/api/workflows/nightly/runs").await?.expect(200).body["runs"].clone();
+            let done = runs.as_array().into_iter().flatten().find(|run| run["status"] == "completed").cloned();
+            if let Some(done) = done {
+                return anyhow::Ok(done);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    });
+    let run = completed.await??;
+    assert_eq!(run["output"], 7, "{run}");
+    assert!(run["input"]["scheduledTime"].is_string(), "a tick is its input: {run}");
+    Ok(())
+}

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use runtime::{EventShown, FunctionVersion};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use types::deployment::FunctionSpec;
 use types::{ActionRow, ActionShape, Fault, FunctionDef, FunctionKind, Json, KeyRow, Manifest, ObjectRow};
 use utoipa::ToSchema;
@@ -91,7 +92,7 @@ pub(crate) struct IndexView {
     pub(crate) version: &'static str,
     /// Name → path.
     #[schema(value_type = Object)]
-    pub(crate) links: std::collections::BTreeMap<&'static str, String>,
+    pub(crate) links: BTreeMap<&'static str, String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -196,11 +197,14 @@ pub(crate) struct FunctionView {
     pub(crate) imports: Vec<String>,
     #[schema(value_type = Object)]
     pub(crate) manifest: Manifest,
+    /// The variables of the application that it was deployed with, below its manifest's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) vars: BTreeMap<String, String>,
 }
 
 impl FunctionView {
     pub(crate) fn of(scope: &Scope, function: &FunctionVersion, deleted: bool) -> Self {
-        let FunctionDef { kind, hash, size, actions: _, imports, manifest, described: _ } = &function.def;
+        let FunctionDef { kind, hash, size, actions: _, imports, manifest, described: _, vars } = &function.def;
         Self {
             name: function.name.to_string(),
             kind: kind.as_str(),
@@ -213,6 +217,7 @@ impl FunctionView {
             actions: ActionView::all(function),
             imports: imports.clone(),
             manifest: manifest.clone(),
+            vars: vars.clone(),
         }
     }
 }

@@ -124,6 +124,7 @@ pub fn from_wit(fault: wit::Fault) -> Fault {
 
 fn options(options: Option<actions::actions::Options>) -> CallOptions {
     options.map_or_else(CallOptions::default, |options| CallOptions {
+        retry_on: Vec::new(),
         idempotency_key: options.idempotency_key,
         timeout_ms: options.timeout_ms,
         retry: options.retry.map(|retry| Retry {

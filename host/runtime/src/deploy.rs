@@ -10,6 +10,7 @@ use crate::functions::{FunctionVersion, NOUN, key, unknown};
 use crate::history::{ActionDraft, done};
 use crate::object::{Object, fault_of};
 use crate::schema::Schemas;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use store::Line;
@@ -51,6 +52,8 @@ impl Object {
         let node = self.node.clone();
         let prepared = tokio::task::spawn_blocking(move || prepare(&node, upload));
         let mut def = prepared.await.map_err(|_| Fault::internal())??;
+        // Its application gave it these; what comes without one keeps them.
+        def.vars = existing.as_ref().map(|head| head.def.vars.clone()).unwrap_or_default();
         def.described = self.described(&name, &def, existing.as_deref()).await?;
         if let Some(head) = existing.filter(|head| head.def == def) {
             return Ok(Deployed { function: head, unchanged: true, created: false });
@@ -60,7 +63,7 @@ impl Object {
                 name,
                 version: 0,
                 at: self.node.now(),
-                manifest: Arc::new(def.manifest.clone()),
+                manifest: Arc::new(def.run_manifest()),
                 schemas: Schemas::of(&def.manifest),
                 def,
             });
@@ -121,13 +124,18 @@ impl Object {
         to: Arc<FunctionVersion>,
     ) -> Result<Arc<FunctionVersion>, Fault> {
         let head = turn.newest(&Line::main(), &key(&to.name)).map_err(|e| fault_of(&e))?;
+        let mut next = Next::Rollback(to.clone());
         if let Some(row) = head.filter(|row| !row.deleted) {
             let version = FunctionVersion::of(&row)?;
             if version.def == to.def {
                 return Ok(Arc::new(version));
             }
+            // The newest itself, with other variables.
+            if version.version == to.version {
+                next = Next::Deploy(Box::new(to.def.clone()));
+            }
         }
-        Ok(self.put_version(turn, caller, to.name.clone(), Next::Rollback(to))?.function)
+        Ok(self.put_version(turn, caller, to.name.clone(), next)?.function)
     }
 
     fn put_version(
@@ -248,11 +256,12 @@ fn prepare(node: &crate::Node, upload: Upload) -> Result<FunctionDef, Fault> {
         imports: inspected.imports,
         manifest,
         described: None,
+        vars: BTreeMap::new(),
     })
 }
 
 /// What a manifest may ask for.
-fn check_manifest(manifest: &Manifest) -> Result<(), Fault> {
+pub(crate) fn check_manifest(manifest: &Manifest) -> Result<(), Fault> {
     /// Entries of each list.
     const ENTRIES_MAX: usize = 200;
     let refuse = |message: String| Err(Fault::invalid("MANIFEST_INVALID", message));

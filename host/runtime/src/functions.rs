@@ -25,7 +25,7 @@ pub struct FunctionVersion {
     pub version: u64,
     pub at: Timestamp,
     pub def: FunctionDef,
-    /// The manifest once more, shared with each run.
+    /// The manifest with the application's variables, shared with each run.
     pub(crate) manifest: Arc<types::Manifest>,
     pub(crate) schemas: Schemas,
 }
@@ -41,7 +41,7 @@ impl FunctionVersion {
             name: FunctionName::parse(row.key.id.as_str()).map_err(|e| broken(e.to_string()))?,
             version: row.version,
             at: row.created_at,
-            manifest: Arc::new(def.manifest.clone()),
+            manifest: Arc::new(def.run_manifest()),
             schemas: Schemas::of(&def.manifest),
             def,
         })

@@ -438,7 +438,10 @@ fn go_on(object: &Object) {
     object.resume_durably();
     if !object.inner.interrupted.is_empty() {
         crate::family::go_on(object);
-        lifecycle::go_on(object);
+        if object.inner.begins_to_go_on() {
+            lifecycle::go_on(object);
+            crate::application::go_on(object);
+        }
     }
 }
 

@@ -226,8 +226,8 @@ fn settle_interrupted(
 }
 
 /// Whether an unfinished action is one that outlives a stop of the host.
-fn goes_on(action: &ActionRow) -> bool {
-    family::is_operation(action) || lifecycle::is_operation(action)
+pub(crate) fn goes_on(action: &ActionRow) -> bool {
+    family::is_operation(action) || lifecycle::is_operation(action) || crate::application::is_operation(action)
 }
 
 fn append_and_wait(node: &NodeInner, records: Vec<Arc<Record>>) -> Result<(), Fault> {

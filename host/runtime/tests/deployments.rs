@@ -1,10 +1,14 @@
 //! Whole applications: what is checked, what is written, what is taken back.
 
+#[path = "deployments/crash.rs"]
+mod crash;
+
 use org_ai_runtime::{ActionFilter, Applied, Caller, DeploymentOptions, InvokeOptions, Object};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use testkit::{ScriptedExecutor, TestNode, completed, failed};
+use tokio::sync::{Mutex, Notify};
 use types::deployment::{ChangeKind, Deployment};
 use types::exec::{Entry, HandlerKind};
 use types::{Durability, Fault, FaultKind, FunctionName, Json};
@@ -15,6 +19,7 @@ struct Shop {
     root: Object,
     caller: Caller,
     sick: Arc<AtomicBool>,
+    health: Health,
     _dir: tempfile::TempDir,
 }
 
@@ -29,43 +34,66 @@ fn described() -> Value {
     })
 }
 
-impl Shop {
-    async fn open() -> anyhow::Result<Self> {
-        let (executor, sick) = (ScriptedExecutor::new(), Arc::new(AtomicBool::new(false)));
-        executor.on("shop", {
-            let sick = sick.clone();
-            move |job, mut host| {
-                let sick = sick.load(Ordering::Acquire);
-                async move {
-                    match job.entry {
-                        Entry::Describe => {
-                            let asked = types::Call::TimerCancel { name: "x".into() };
-                            assert!(matches!(host.call(asked).await, types::Reply::Fault(_)), "no import is served");
-                            completed(&described())
+/// How the shop is, from outside.
+#[derive(Clone)]
+struct Health {
+    sick: Arc<AtomicBool>,
+    /// Who asks for its health waits while a test holds this.
+    door: Arc<Mutex<()>>,
+    asked: Arc<Notify>,
+}
+
+/// The shop's code.
+fn executor() -> (ScriptedExecutor, Health) {
+    let health = Health { sick: Arc::default(), door: Arc::default(), asked: Arc::default() };
+    let executor = ScriptedExecutor::new();
+    executor.on("shop", {
+        let health = health.clone();
+        move |job, mut host| {
+            let health = health.clone();
+            async move {
+                match job.entry {
+                    Entry::Describe => {
+                        let asked = types::Call::TimerCancel { name: "x".into() };
+                        assert!(matches!(host.call(asked).await, types::Reply::Fault(_)), "no import is served");
+                        completed(&described())
+                    }
+                    Entry::Handle { name, .. } if !HANDLERS.contains(&name.as_str()) => {
+                        failed(Fault::not_found("UNKNOWN_HANDLER", format!("the app has no handler {name:?}")))
+                    }
+                    Entry::Handle { kind: HandlerKind::Function, name } if name == "health" => {
+                        health.asked.notify_one();
+                        drop(health.door.lock().await);
+                        match health.sick.load(Ordering::Acquire) {
+                            true => failed(Fault::new(FaultKind::Failed, "SICK", "the till is empty")),
+                            false => completed(&json!(job.manifest.env)),
                         }
-                        Entry::Handle { name, .. } if !HANDLERS.contains(&name.as_str()) => {
-                            failed(Fault::not_found("UNKNOWN_HANDLER", format!("the app has no handler {name:?}")))
-                        }
-                        Entry::Handle { kind: HandlerKind::Function, name } if name == "health" && sick => {
-                            failed(Fault::new(FaultKind::Failed, "SICK", "the till is empty"))
-                        }
-                        Entry::Handle { kind, name } => {
-                            completed(&json!([kind.as_str(), name, job.input.to_value(), job.invocation.version]))
-                        }
-                        Entry::Run | Entry::Export(_) | Entry::Steps { .. } | Entry::Webhook { .. } => {
-                            failed(Fault::internal())
-                        }
+                    }
+                    Entry::Handle { kind, name } => {
+                        completed(&json!([kind.as_str(), name, job.input.to_value(), job.invocation.version]))
+                    }
+                    Entry::Run | Entry::Export(_) | Entry::Steps { .. } | Entry::Webhook { .. } => {
+                        failed(Fault::internal())
                     }
                 }
             }
-        });
-        executor.on("mute", |_, _| async { completed(&json!({ "abi": 2 })) });
-        executor.on("echo", |job, _| async move { completed(&job.input.to_value()) });
-        let dir = tempfile::tempdir()?;
+        }
+    });
+    executor.on("mute", |_, _| async { completed(&json!({ "abi": 2 })) });
+    executor.on("echo", |job, _| async move { completed(&job.input.to_value()) });
+    (executor, health)
+}
+
+impl Shop {
+    async fn open() -> anyhow::Result<Self> {
+        let (dir, (executor, health)) = (tempfile::tempdir()?, executor());
         let test = TestNode::open(dir.path(), executor).await?;
-        let root = test.root().await?;
-        let caller = test.caller(&["*.*"])?;
-        Ok(Self { test, root, caller, sick, _dir: dir })
+        Self::of(test, health, dir).await
+    }
+
+    async fn of(test: TestNode, health: Health, dir: tempfile::TempDir) -> anyhow::Result<Self> {
+        let (root, caller) = (test.root().await?, test.caller(&["*.*"])?);
+        Ok(Self { test, root, caller, sick: health.sick.clone(), health, _dir: dir })
     }
 
     /// Uploads the app and says which version it became, as `run` of its function.
@@ -286,6 +314,39 @@ async fn a_failing_probe_brings_the_old_code_and_declarations_back() -> anyhow::
     let again =
         json!({ "name": "shop", "functions": [shop.upload("1").await?], "probe": { "handler": "shop#health" } });
     assert!(shop.apply(&again).await?.plan.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_variables_of_an_application_are_the_environment_of_its_functions() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let function = shop.upload("1").await?;
+    let wanted = |vars: Value| {
+        json!({ "name": "shop", "vars": vars, "probe": { "handler": "shop#health" },
+            "functions": [function.clone(), { "name": "health", "run": { "handler": "shop#health" } }] })
+    };
+    let env = async || -> anyhow::Result<Value> {
+        let done = shop.test.invoke(&shop.root, "health", &json!({})).await?;
+        Ok(done.map_err(|failed| failed.fault)?.result.to_value())
+    };
+    shop.apply(&wanted(json!({ "REGION": "eu" }))).await?;
+    assert_eq!(env().await?, json!({ "REGION": "eu" }));
+    let again = shop.apply(&wanted(json!({ "REGION": "eu" }))).await?;
+    assert_eq!(again.version, shop.apply(&wanted(json!({ "REGION": "eu" }))).await?.version);
+    // The same bytes once more, without an application: they stay what they are.
+    let unchanged = shop.test.deploy(&shop.root, "shop", "scripted-app:shop 1").await?;
+    assert!(unchanged.unchanged);
+    shop.upload("2").await?;
+    assert_eq!(env().await?, json!({ "REGION": "eu" }), "other code keeps the variables");
+    // A deploy whose probe fails puts them back, and one that says none takes them away.
+    shop.sick.store(true, Ordering::Release);
+    assert_eq!(shop.apply(&wanted(json!({ "REGION": "us" }))).await.unwrap_err().code, "PROBE_FAILED");
+    shop.sick.store(false, Ordering::Release);
+    assert_eq!(env().await?, json!({ "REGION": "eu" }));
+    shop.apply(&wanted(json!({}))).await?;
+    assert_eq!(env().await?, json!({}));
+    shop.root.roll_back_deployment(&shop.caller, again.version.expect("it is in effect")).await?;
+    assert_eq!(env().await?, json!({ "REGION": "eu" }), "going back brings them back");
     Ok(())
 }
 

@@ -6,6 +6,6 @@
 mod executor;
 pub use executor::{Behaviour, ScriptedExecutor, completed, failed};
 mod log;
-pub use log::HeardLog;
+pub use log::{HeardLog, stopped_after};
 mod node;
 pub use node::{START, TestNode, component};

@@ -73,3 +73,28 @@ impl CommitLog for HeardLog {
         self.log.close();
     }
 }
+
+/// A folder in which the host stopped behind the first `count` records, and its disk lost what the log has not.
+pub fn stopped_after(dir: &Path, records: &[Arc<Record>]) -> anyhow::Result<tempfile::TempDir> {
+    let left = tempfile::tempdir()?;
+    std::fs::copy(dir.join("node.key"), left.path().join("node.key"))?;
+    std::fs::create_dir(left.path().join("blobs"))?;
+    for blob in std::fs::read_dir(dir.join("blobs"))? {
+        let blob = blob?;
+        if blob.file_type()?.is_file() {
+            std::fs::copy(blob.path(), left.path().join("blobs").join(blob.file_name()))?;
+        }
+    }
+    let log = LocalLog::open(&left.path().join("log"), &commit_log::Config::STANDARD)?;
+    for record in records {
+        let (tell, told) = std::sync::mpsc::channel();
+        log.append(
+            vec![record.clone()],
+            Box::new(move |outcome| tell.send(format!("{outcome:?}")).expect("it is waited for")),
+        );
+        let outcome = told.recv()?;
+        anyhow::ensure!(outcome == "Durable", "the log of what is left refuses a record: {outcome}");
+    }
+    log.close();
+    Ok(left)
+}

@@ -217,6 +217,10 @@ pub struct CallOptions {
     pub serial: Option<String>,
     pub delay_ms: Option<u64>,
     pub step_id: Option<String>,
+    /// Only faults with these codes are retried; none are named: all that can be. Declared steps can say it; how a call
+    /// is made again is no part of which call it is, so no journal has it.
+    #[serde(skip)]
+    pub retry_on: Vec<String>,
 }
 
 /// `retry` of `org-ai:actions`.

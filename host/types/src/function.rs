@@ -63,6 +63,20 @@ pub struct FunctionDef {
     /// What an app answered to `describe` when it was deployed: a JSON object that `Described::parse` reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub described: Option<Json>,
+    /// The `vars` of the application that it was deployed with: its environment, below what its manifest says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vars: BTreeMap<String, String>,
+}
+
+impl FunctionDef {
+    /// The manifest as a run has it: with the application's variables in its environment.
+    pub fn run_manifest(&self) -> Manifest {
+        let mut manifest = self.manifest.clone();
+        for (name, value) in &self.vars {
+            manifest.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        manifest
+    }
 }
 
 /// What the author asks for beside the code. Unknown keys are refused, not ignored.

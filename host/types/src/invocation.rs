@@ -55,6 +55,25 @@ impl InvocationRow {
     /// Codes that can be named in `retry_on`, and the longest one in bytes.
     pub const RETRY_ON_MAX: usize = 20;
     pub const CODE_BYTES_MAX: usize = 64;
+
+    /// Whether these can be the codes of `retry_on`; else what would be accepted.
+    ///
+    /// # Errors
+    /// A sentence for whoever wrote them.
+    pub fn check_retry_on(codes: &[String]) -> Result<(), String> {
+        let is_code = |code: &String| {
+            (1..=Self::CODE_BYTES_MAX).contains(&code.len())
+                && code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+        };
+        if codes.len() <= Self::RETRY_ON_MAX && codes.iter().all(is_code) {
+            return Ok(());
+        }
+        Err(format!(
+            "it names at most {} codes, each of 1 to {} letters, digits and _-. (like UPSTREAM_TIMEOUT)",
+            Self::RETRY_ON_MAX,
+            Self::CODE_BYTES_MAX
+        ))
+    }
 }
 
 /// What asked for an invocation.

@@ -106,7 +106,7 @@ pub(crate) async fn show(Who { scope, caller }: Who, version: Segment, uri: Uri)
     responses(
         (status = 201, description = "It is in effect", body = PlanView),
         (status = 200, description = "Only planned, or it was in effect already", body = PlanView),
-        (status = 409, description = "Somebody else deployed it meanwhile", body = ErrorBody),
+        (status = 409, description = "Somebody else deployed it meanwhile, or an earlier deploy waits for its probe", body = ErrorBody),
         (status = 422, description = "Everything that is wrong with it, by path", body = ErrorBody),
         (status = 502, description = "Its probe failed; what was there before is in effect again", body = ErrorBody),
     )
@@ -129,7 +129,7 @@ pub(crate) async fn apply(Who { scope, caller }: Who, uri: Uri, sent: Sent) -> R
     responses(
         (status = 200, description = "Nothing of what it declared is in effect; its components stay uploaded", body = PlanView),
         (status = 404, description = "No such application is deployed", body = ErrorBody),
-        (status = 409, description = "Somebody else deployed it meanwhile", body = ErrorBody),
+        (status = 409, description = "Somebody else deployed it meanwhile, or an earlier deploy waits for its probe", body = ErrorBody),
     )
 )]
 pub(crate) async fn remove(Who { scope, caller }: Who, name: Segment) -> Result<Response, Problem> {

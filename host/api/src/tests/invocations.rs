@@ -53,3 +53,29 @@ async fn an_upgrade_tells_what_it_did_and_refuses_what_is_not_there() {
         assert_eq!(server.call("POST", uri, "").await.status, status, "{uri}");
     }
 }
+
+#[tokio::test]
+async fn an_invocation_has_the_priority_the_retries_and_the_actor_that_were_asked_for() {
+    let server = Server::start().await;
+    let ask = |options: &str| format!(r#"{{"input":"upstream","options":{{"durability":"do",{options}}}}}"#);
+    let body = ask(r#""priority":-7,"retry":{"retryOn":["UPSTREAM_TIMEOUT"]},"actor":"User/ann""#);
+    let done = server.call("POST", "/api/actions/echo", &body).await.json();
+    let shown = server.get(&format!("/api/invocations/{}", done["actionId"].as_str().unwrap())).await.json();
+    assert_eq!((&shown["priority"], &shown["retryOn"]), (&(-7).into(), &serde_json::json!(["UPSTREAM_TIMEOUT"])));
+    assert_eq!(shown["actor"], "https://root.test/User/ann", "{shown}");
+
+    // Its fault is none of those that are retried, so it has one attempt of its three.
+    let failed = server.call("POST", "/api/actions/fault", &ask(r#""retry":{"retryOn":["OTHER"]}"#)).await;
+    assert_eq!(failed.code(), "OF_THE_FUNCTION", "{}", failed.text);
+    let list = server.get("/api/invocations?function=fault").await.json();
+    assert_eq!((&list["data"][0]["status"], &list["data"][0]["attempt"]), (&"failed".into(), &1.into()), "{list}");
+
+    for (options, code) in [
+        (r#""priority":101"#, "PRIORITY_INVALID"),
+        (r#""retry":{"retryOn":["not a code"]}"#, "RETRY_INVALID"),
+        (r#""actor":"nobody""#, "ACTOR_INVALID"),
+    ] {
+        let refused = server.call("POST", "/api/actions/echo", &ask(options)).await;
+        assert_eq!((refused.status.is_client_error(), refused.code().as_str()), (true, code), "{}", refused.text);
+    }
+}

@@ -3,6 +3,7 @@
 mod branches;
 mod bus;
 mod default_branch;
+mod deployments;
 mod events;
 mod functions;
 mod hostile;

@@ -1,7 +1,7 @@
 //! From sections that were checked one by one to the deployment that they are together.
 
 use super::read::Reader;
-use super::{Application, Complaint, Source, place};
+use super::{Application, Complaint, Files, Source, beside, place};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use types::FunctionName;
@@ -11,11 +11,12 @@ use types::deployment::Deployment;
 pub(super) fn assemble(
     mut sections: Map<String, Value>,
     warnings: Vec<Complaint>,
+    files: Files<'_>,
     reader: &mut Reader,
 ) -> Option<Application> {
     let mut sources = Vec::new();
     let functions = assemble_functions(&mut sections, &mut sources, reader);
-    let workflows = assemble_workflows(&mut sections, reader);
+    let workflows = assemble_workflows(&mut sections, files, reader);
     let mut deployment = Map::new();
     deployment.insert("functions".to_owned(), functions);
     deployment.insert("workflows".to_owned(), workflows);
@@ -55,11 +56,14 @@ pub(super) fn assemble(
         }
     };
     for problem in deployment.check() {
+        let problem_path = problem.path.clone();
         let (line, path) = place(&places, &problem.path).cloned().unwrap_or((1, String::new()));
         let name = if path.is_empty() { problem.path } else { path.clone() };
-        reader.complain_on(line, path, format!("{name}: {}", problem.message));
+        let file = beside::file_of(&reader.files, &problem_path).map(str::to_owned);
+        reader.complain_in(file, line, path, format!("{name}: {}", problem.message));
     }
-    Some(Application { deployment, sources, warnings, places })
+    let files = std::mem::take(&mut reader.files);
+    Some(Application { deployment, sources, warnings, places, files })
 }
 
 fn assemble_functions(sections: &mut Map<String, Value>, sources: &mut Vec<Source>, reader: &mut Reader) -> Value {
@@ -135,26 +139,27 @@ fn assemble_function(mut item: Map<String, Value>, line: usize, sources: &mut Ve
     Ok(Value::Object(item))
 }
 
-fn assemble_workflows(sections: &mut Map<String, Value>, reader: &mut Reader) -> Value {
+fn assemble_workflows(sections: &mut Map<String, Value>, files: Files<'_>, reader: &mut Reader) -> Value {
     let mut workflows = Vec::new();
     for (n, item) in list(sections, "workflows").into_iter().enumerate() {
         let Value::Object(mut item) = item else { continue };
         let from = format!("workflows[{n}]");
         let at = reader.places.get(&from).cloned().unwrap_or((1, String::new()));
-        let run = match (item.shift_remove("handler"), item.shift_remove("steps"), item.contains_key("file")) {
-            (Some(handler), None, false) => json!({"handler": handler}),
-            (None, Some(steps), false) => json!({"steps": steps}),
-            (None, None, true) => {
-                let message = "file is not read yet: write the steps here, or name a handler";
-                reader.complain_on(at.0, at.1.clone(), format!("{}: {message}", at.1));
-                continue;
-            }
-            _ => {
-                let message = "a workflow has either a handler or steps";
-                reader.complain_on(at.0, at.1.clone(), format!("{}: {message}", at.1));
-                continue;
-            }
-        };
+        let file = item.shift_remove("file");
+        let run =
+            match (item.shift_remove("handler"), item.shift_remove("steps"), file.as_ref().and_then(Value::as_str)) {
+                (Some(handler), None, None) => json!({"handler": handler}),
+                (None, Some(steps), None) => json!({"steps": steps}),
+                (None, None, Some(file)) => match beside::steps(&from, file, files, reader) {
+                    Some(steps) => json!({"steps": steps}),
+                    None => continue,
+                },
+                _ => {
+                    let message = "a workflow has either a handler, or steps, or a file with its steps";
+                    reader.complain_on(at.0, at.1.clone(), format!("{}: {message}", at.1));
+                    continue;
+                }
+            };
         item.insert("run".to_owned(), run);
         workflows.push(Value::Object(item));
         for member in ["handler", "steps"] {

@@ -231,6 +231,9 @@ const WORKFLOW: &[Key] = &[
     may("file", Path),
 ];
 
+/// Of a file that a workflow's `file` names.
+pub(super) const WORKFLOW_FILE: &[Key] = &[must("steps", Steps)];
+
 pub(super) const EVENT_TRIGGER: &[Key] = &[must("event", Event), may("filter", Text)];
 
 pub(super) const SCHEDULE_TRIGGER: &[Key] = &[
@@ -267,6 +270,7 @@ const RETRY: &[Key] = &[
     may("max_delay", Duration),
     may("multiplier", Number),
     may("jitter", Bool),
+    may("retry_on", Texts),
 ];
 
 const WAIT: &[Key] =

@@ -2,15 +2,18 @@
 //! at once, each with its line.
 //!
 //! [`keys`] is the table of what the file may say; [`read`] holds the file against it; [`assemble`] makes the sections
-//! the parts of a deployment. What only the server can know (phrases, filters, secrets that are not there) it says of the
+//! the parts of a deployment; [`beside`] reads steps that stand in a file of their own. What only the server can know (phrases, filters, secrets that are not there) it says of the
 //! deployment, by paths that [`Application::line`] finds in the file.
 //!
 //! Handlers: `invoice-pay` is a function, `calc.add` an export of a tool box, `shop#onCustomer` a handler of an app. In a
 //! file with `main`, a bare word that is none of the file's `[[functions]]` is a handler of main, as is `#onCustomer`.
 
 mod assemble;
+mod beside;
 mod keys;
 mod read;
+mod wrangler;
+pub use wrangler::{Imported, import_wrangler};
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +22,7 @@ use self::read::{At, Reader};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 use types::deployment::{Deployment, FunctionBody};
 use types::{FunctionName, Hash};
@@ -34,7 +37,12 @@ pub struct Application {
     /// What is understood and has no effect.
     pub warnings: Vec<Complaint>,
     places: BTreeMap<String, (usize, String)>,
+    /// By path in the deployment's JSON: the file beside this one that it was read from.
+    files: BTreeMap<String, String>,
 }
+
+/// Gives the text of a file by its path from the folder of the `do.toml`, or says why there is none.
+pub type Files<'f> = &'f mut dyn FnMut(&Path) -> Result<String, String>;
 
 /// A function that this file brings along.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,6 +59,8 @@ pub struct Source {
 /// One thing that is wrong with a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Complaint {
+    /// Of a file beside the `do.toml`: its path from there.
+    pub file: Option<String>,
     /// Counts from 1.
     pub line: usize,
     /// Like `on[0].handler`; empty for the file as a whole.
@@ -72,23 +82,29 @@ impl Application {
     pub const BYTES_MAX: usize = 1 << 20;
 
     /// Reads the text of a `do.toml`, with what `[env.NAME]` says instead of the rest when an environment is named.
+    /// `files` gives those that it names beside it.
     ///
     /// # Errors
-    /// Everything that is wrong, by line; at most a hundred.
-    pub fn parse(text: &str, env: Option<&str>) -> Result<Self, Vec<Complaint>> {
+    /// Everything that is wrong, by file and line; at most a hundred.
+    pub fn parse(text: &str, env: Option<&str>, files: Files<'_>) -> Result<Self, Vec<Complaint>> {
         if text.len() > Self::BYTES_MAX {
             let message = format!("the file is over its limit of {} KiB", Self::BYTES_MAX >> 10);
-            return Err(vec![Complaint { line: 1, path: String::new(), message }]);
+            return Err(vec![Complaint { file: None, line: 1, path: String::new(), message }]);
         }
         let mut reader = Reader::new(text);
-        let application = parse(text, env, &mut reader);
-        reader.complaints.sort_by_key(|complaint| complaint.line);
+        let application = parse(text, env, files, &mut reader);
+        reader.complaints.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         application.filter(|_| reader.complaints.is_empty()).ok_or(reader.complaints)
     }
 
     /// The line of a path in the deployment's JSON (`schedules[1].schedule`), or of what holds it.
     pub fn line(&self, path: &str) -> Option<usize> {
         place(&self.places, path).map(|(line, _)| *line)
+    }
+
+    /// The file beside the `do.toml` that a path's line is in; None: the `do.toml` itself.
+    pub fn file(&self, path: &str) -> Option<&str> {
+        beside::file_of(&self.files, path)
     }
 
     /// A source was uploaded: the deployment is about this version of it.
@@ -109,7 +125,7 @@ fn place<'a>(places: &'a BTreeMap<String, (usize, String)>, mut path: &str) -> O
     }
 }
 
-fn parse(text: &str, env: Option<&str>, reader: &mut Reader) -> Option<Application> {
+fn parse(text: &str, env: Option<&str>, files: Files<'_>, reader: &mut Reader) -> Option<Application> {
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let line = reader.line(error.span().map_or(0, |span| span.start));
@@ -134,7 +150,7 @@ fn parse(text: &str, env: Option<&str>, reader: &mut Reader) -> Option<Applicati
     }
     warnings.extend(warn_unserved(&sections, reader));
     warnings.sort_by_key(|warning| warning.line);
-    assemble::assemble(sections, warnings, reader)
+    assemble::assemble(sections, warnings, files, reader)
 }
 
 /// The names that handlers are understood by.
@@ -162,6 +178,7 @@ fn warn_unserved(sections: &Map<String, Value>, reader: &Reader) -> Vec<Complain
     let unserved =
         keys::ROOT.iter().filter(|key| keys::UNSERVED.contains(&key.name) && sections.contains_key(&key.json()));
     let warning = |key: &keys::Key| Complaint {
+        file: None,
         line: reader.places.get(&key.json()).map_or(1, |(line, _)| *line),
         path: key.name.to_owned(),
         message: match key.name {
@@ -226,6 +243,7 @@ fn lay_over(sections: &mut Map<String, Value>, overlay: Overlay, warnings: &mut 
         let is_own = own.contains_key(&json);
         if !is_own && keys::NOT_INHERITED.contains(&key.name) && sections.contains_key(&json) {
             warnings.push(Complaint {
+                file: None,
                 line: reader.places.get(&json).map_or(1, |(line, _)| *line),
                 path: key.name.to_owned(),
                 message: format!("{:?} has no effect in [env.{env}], which has none of its own", key.name),

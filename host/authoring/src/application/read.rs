@@ -47,12 +47,38 @@ pub(super) struct Reader {
     pub(super) main: Option<FunctionName>,
     /// The functions that the file names.
     pub(super) functions: BTreeSet<String>,
+    /// The file beside the `do.toml` that is read at the moment.
+    file: Option<String>,
+    /// By path in the deployment's JSON: which such file it was read from.
+    pub(super) files: BTreeMap<String, String>,
 }
 
 impl Reader {
     pub(super) fn new(text: &str) -> Self {
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { lines, complaints: Vec::new(), places: BTreeMap::new(), main: None, functions: BTreeSet::new() }
+        Self {
+            lines: lines_of(text),
+            complaints: Vec::new(),
+            places: BTreeMap::new(),
+            main: None,
+            functions: BTreeSet::new(),
+            file: None,
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// Reads something of another file: lines are its lines meanwhile.
+    pub(super) fn beside<T>(&mut self, file: &str, text: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let lines = std::mem::replace(&mut self.lines, lines_of(text));
+        self.file = Some(file.to_owned());
+        let done = read(self);
+        self.file = None;
+        self.lines = lines;
+        done
+    }
+
+    /// What is read has so many bytes before those that its lines are counted in.
+    pub(super) fn shift_lines(&mut self, bytes: usize) {
+        self.lines.iter_mut().skip(1).for_each(|begin| *begin += bytes);
     }
 
     pub(super) fn line(&self, byte: usize) -> usize {
@@ -65,8 +91,15 @@ impl Reader {
 
     pub(super) fn complain_on(&mut self, line: usize, path: String, message: impl Into<String>) {
         if self.complaints.len() < COMPLAINTS_MAX {
-            self.complaints.push(Complaint { line, path, message: message.into() });
+            self.complaints.push(Complaint { file: self.file.clone(), line, path, message: message.into() });
         }
+    }
+
+    /// Of a place in another file than the one that is read.
+    pub(super) fn complain_in(&mut self, file: Option<String>, line: usize, path: String, message: String) {
+        let reading = std::mem::replace(&mut self.file, file);
+        self.complain_on(line, path, message);
+        self.file = reading;
     }
 
     /// A table whose own place is `byte`.
@@ -318,6 +351,11 @@ impl Reader {
             format!("{}{none}", types::deployment::HandlerError(text.to_owned()))
         })
     }
+}
+
+/// Where each line begins, in bytes.
+pub(super) fn lines_of(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect()
 }
 
 fn within(path: &str) -> String {

@@ -7,13 +7,17 @@ use std::path::Path;
 
 const FULL: &str = include_str!("../../../../tests/golden/do.toml");
 
+fn no_files(path: &Path) -> Result<String, String> {
+    Err(format!("there is no file {}", path.display()))
+}
+
 fn read(text: &str) -> Application {
-    Application::parse(text, None).unwrap_or_else(|complaints| panic!("{complaints:#?}"))
+    Application::parse(text, None, &mut no_files).unwrap_or_else(|complaints| panic!("{complaints:#?}"))
 }
 
 /// Everything that is said of it, a complaint a line.
 fn refusal(text: &str, env: Option<&str>) -> String {
-    let complaints = Application::parse(text, env).expect_err(text);
+    let complaints = Application::parse(text, env, &mut no_files).expect_err(text);
     complaints.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
@@ -103,7 +107,7 @@ fn sections_without_effect_are_named() {
 
 #[test]
 fn an_environment_replaces_sections_and_inherits_no_variables() {
-    let staging = Application::parse(FULL, Some("staging")).unwrap();
+    let staging = Application::parse(FULL, Some("staging"), &mut no_files).unwrap();
     assert_eq!(staging.deployment.vars, BTreeMap::from([("REGION".to_owned(), "test".to_owned())]));
     let schedules: Vec<_> = staging.deployment.schedules.iter().map(|s| s.schedule.as_str()).collect();
     assert_eq!(schedules, ["hourly"]);
@@ -270,8 +274,8 @@ fn each_mistake_is_named_with_its_line_and_what_would_do() {
 fn each_mistake_in_a_workflow_is_named_too() {
     let head = "[[workflows]]\nname = \"w\"\n";
     for (text, expected) in [
-        ("", "1: workflows[0]: a workflow has either a handler or steps"),
-        ("file = \"w.toml\"", "1: workflows[0]: file is not read yet: write the steps here, or name a handler"),
+        ("", "1: workflows[0]: a workflow has either a handler, or steps, or a file with its steps"),
+        ("file = \"w.toml\"", "3: file: there is no file w.toml"),
         ("steps = []", "3: workflows[0].steps: a workflow has at least one step"),
         ("handler = \"f\"\nconcurrency = 0", "4: workflows[0].concurrency: it is from 1 to 10000"),
         (
@@ -333,7 +337,7 @@ fn everything_that_is_wrong_is_told_at_once_by_line() {
 #[test]
 fn what_is_wrong_without_end_is_told_a_hundred_times() {
     let many: String = (0..500).map(|n| format!("key{n}x = 1\n")).collect();
-    assert_eq!(Application::parse(&many, None).unwrap_err().len(), 100);
+    assert_eq!(Application::parse(&many, None, &mut no_files).unwrap_err().len(), 100);
     let large = format!("# {}", "x".repeat(Application::BYTES_MAX));
     assert_eq!(refusal(&large, None), "1: the file is over its limit of 1024 KiB");
 }
@@ -341,7 +345,7 @@ fn what_is_wrong_without_end_is_told_a_hundred_times() {
 proptest! {
     #[test]
     fn no_text_breaks_the_reader(text in "\\PC{0,200}", env in proptest::option::of("[a-z]{1,3}")) {
-        let _ = Application::parse(&text, env.as_deref());
+        let _ = Application::parse(&text, env.as_deref(), &mut no_files);
     }
 
     /// A sound file with one stretch of it replaced comes past the TOML parser more often.
@@ -354,10 +358,73 @@ proptest! {
         let (begin, end) = (FULL.floor_char_boundary(at), FULL.floor_char_boundary((at + length).min(FULL.len())));
         let text = format!("{}{with}{}", &FULL[..begin], &FULL[end.max(begin)..]);
         for env in [None, Some("staging")] {
-            if let Err(complaints) = Application::parse(&text, env) {
+            if let Err(complaints) = Application::parse(&text, env, &mut no_files) {
                 let lines = text.lines().count().max(1) + 1;
                 prop_assert!(!complaints.is_empty() && complaints.iter().all(|c| (1..=lines).contains(&c.line)));
             }
         }
     }
+}
+
+const BESIDE: &str = "name = \"a\"\n[[workflows]]\nname = \"w\"\nfile = \"flows/pay.EXT\"\n";
+
+/// The file with its steps in one beside it; what is wrong, with the file it is in.
+fn beside(extension: &str, steps: &str) -> Result<Application, Vec<String>> {
+    let mut files = |path: &Path| {
+        assert_eq!(path, Path::new(&format!("flows/pay.{extension}")));
+        Ok(steps.to_owned())
+    };
+    let said = |c: &Complaint| format!("{}:{c}", c.file.as_deref().unwrap_or("do.toml"));
+    Application::parse(&BESIDE.replace("EXT", extension), None, &mut files)
+        .map_err(|complaints| complaints.iter().map(said).collect())
+}
+
+#[test]
+fn steps_in_a_file_of_their_own_are_as_if_they_stood_here() {
+    let toml = "[[steps]]\ndo = { name = \"x\", action = \"f\", input = { a = 1 }, retry = { retry_on = [\"BUSY\"] } }\n\n\
+                [[steps]]\nsleep = { name = \"y\", for = \"3d\" }\n";
+    let json = "{\n  \"steps\": [\n    {\"do\": {\"name\": \"x\", \"action\": \"f\", \"input\": {\"a\": 1},\n      \
+                \"retry\": {\"retry_on\": [\"BUSY\"]}}},\n    {\"sleep\": {\"name\": \"y\", \"for\": \"3d\"}}\n  ]\n}\n";
+    let here =
+        read(&format!("name = \"a\"\n[[workflows]]\nname = \"w\"\n{}", toml.replace("[[steps", "[[workflows.steps")));
+    for (extension, steps, line) in [("toml", toml, 5), ("json", json, 5)] {
+        let read = beside(extension, steps).unwrap_or_else(|complaints| panic!("{complaints:#?}"));
+        assert_eq!(read.deployment, here.deployment);
+        let path = "workflows[0].run.steps[1].sleep";
+        assert_eq!((read.file(path), read.line(path)), (Some(&*format!("flows/pay.{extension}")), Some(line)));
+        assert_eq!((read.file("workflows[0].name"), read.line("workflows[0].name")), (None, Some(3)));
+    }
+}
+
+#[test]
+fn what_is_wrong_with_steps_in_a_file_names_it_and_its_line() {
+    let check = |extension: &str, steps: &str, expected: &str| {
+        let said = beside(extension, steps).expect_err(steps);
+        assert!(said.len() == 1 && said[0].starts_with(expected), "{steps}: {said:#?}");
+    };
+    check(
+        "toml",
+        "\n[[steps]]\nsleep = { name = \"y\", fro = \"3d\", for = \"1d\" }",
+        "flows/pay.toml:3: unknown key \"fro\"",
+    );
+    check("toml", "\n# none", "flows/pay.toml:1: \"steps\" is missing");
+    check("toml", "steps = [\n", "flows/pay.toml:");
+    check("json", "{\"steps\": [\n  {\"sleep\": {\"name\": \"y\",\n \"for\": \"soon\"}}]}", "flows/pay.json:3: for: ");
+    check("json", "{\"steps\":\n [}", "flows/pay.json:2: ");
+    check(
+        "json",
+        "{\"steps\": [\n  {\"wait_for_event\": {\"name\": \"y\", \"event\": \"A.b\",\n \"default\": null}}]}",
+        "flows/pay.json:3: null",
+    );
+    check("json", "[]", "flows/pay.json:1: expected an object");
+    // What only shows when all is put together: two steps of one name.
+    let twice = "{\"steps\": [{\"sleep\": {\"name\": \"y\", \"for\": \"1d\"}},\n {\"sleep\": {\"name\": \"y\", \"for\": \"1d\"}}]}";
+    check("json", twice, "flows/pay.json:2: ");
+    check("yaml", "", "do.toml:4: file: \"flows/pay.yaml\" is neither .toml nor .json");
+    let absent = refusal(&BESIDE.replace("EXT", "toml"), None);
+    assert_eq!(absent, "4: file: there is no file flows/pay.toml");
+    let both = refusal(&format!("{}handler = \"f\"\n", BESIDE.replace("EXT", "toml")), None);
+    assert!(both.starts_with("2: ") && both.contains("either a handler, or steps, or a file"), "{both}");
+    let large = "#".repeat(Application::BYTES_MAX + 1);
+    check("toml", &large, "do.toml:4: file: flows/pay.toml is over its limit of 1024 KiB");
 }

@@ -54,8 +54,12 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
         _ => failure,
     })?;
     let file = File { shown: command.config.display().to_string() };
-    let mut application =
-        Application::parse(&text, command.env.as_deref()).map_err(|complaints| file.failure(&complaints))?;
+    let folder = context.folder.join(&command.config).parent().map(Path::to_owned).unwrap_or_default();
+    let mut beside = |path: &Path| {
+        context.read_file(&command.config.with_file_name("").join(path)).map_err(|failure| failure.message)
+    };
+    let mut application = Application::parse(&text, command.env.as_deref(), &mut beside)
+        .map_err(|complaints| file.failure(&complaints))?;
     // Who is not logged in should not wait for a build to learn it.
     let client = Client::open(context)?;
     let warnings: Vec<String> =
@@ -63,7 +67,6 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
     for warning in &warnings {
         context.note(&format!("warning: {warning}"));
     }
-    let folder = context.folder.join(&command.config).parent().map(Path::to_owned).unwrap_or_default();
     let prepared = prepare(&folder, &mut application, &file, &client, context).await?;
     file.check_handlers(&application, &prepared)?;
 
@@ -102,10 +105,7 @@ async fn prepare(
 ) -> Result<Vec<Prepared>> {
     let mut prepared = Vec::new();
     for source in application.sources.clone() {
-        let mut upload = build(folder, &source, file, context).await?;
-        for (name, value) in &application.deployment.vars {
-            upload.manifest.env.entry(name.clone()).or_insert_with(|| value.clone());
-        }
+        let upload = build(folder, &source, file, context).await?;
         let answer = upload::deploy(client, context, &upload, true).await?;
         note_version(application, &upload.name, &answer)?;
         prepared.push(Prepared { upload, answer });

@@ -77,8 +77,8 @@ async fn an_application_is_built_planned_uploaded_and_applied() {
     );
     let asked = server.asked();
     assert_eq!(asked.len(), 4);
-    let manifest = String::from_utf8_lossy(&asked[0].body);
-    assert!(manifest.contains(r#"{"env":{"REGION":"eu"}}"#), "variables go with the component: {manifest}");
+    let component = String::from_utf8_lossy(&asked[0].body);
+    assert!(!component.contains("REGION"), "variables come with the deployment: {component}");
     let sent = deployments(&server);
     let component =
         |version: u64| json!([{"name": "shop", "run": {"component": {"version": version, "hash": "07".repeat(32)}}}]);

@@ -2,9 +2,11 @@
 
 use super::{DeploymentOptions, texts};
 use crate::declared::{DECLARED_MAX, entry_of};
+use crate::deploy::check_manifest;
 use crate::family::unknown_class;
 use crate::functions::FunctionVersion;
 use crate::object::Object;
+use crate::schema::Schemas;
 use crate::things::{check_noun, fields_fault};
 use model::noun::NounDef;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use types::deployment::{ClassStep, Deployment, Described, FunctionBody, Handler, NounSpec, Plan, Problem, pending};
 use types::exec::HandlerKind;
-use types::{At, Fault, FunctionName, Hash, Json};
+use types::{At, Fault, FunctionDef, FunctionName, Hash, Json};
 
 /// An application as a whole, as it is kept.
 const APPLICATION_BYTES_MAX: usize = 1 << 20;
@@ -54,6 +56,7 @@ impl Object {
         let mut whole = wanted;
         let mut warnings = Vec::new();
         let known = self.find_functions(&whole, options, &mut problems, &mut warnings).await?;
+        self.speak_of_newest(&mut whole, &known);
         merge_described(&mut whole, &known, &mut problems, &mut warnings);
         texts::beside(&mut problems, whole.check());
         let read = texts::read(&mut whole, self.node.now());
@@ -99,7 +102,7 @@ impl Object {
                             warnings.push(format!("{}: nothing is known of it until it is uploaded", spec.name));
                             continue;
                         }
-                        Ok(Some(found)) => Ok(found),
+                        Ok(Some(found)) => self.with_vars(found, whole).await,
                         Err(fault) => Err(fault),
                     }
                 }
@@ -120,6 +123,33 @@ impl Object {
             }
         }
         Ok(known)
+    }
+
+    /// An older version that is the newest one in all but its number is no change.
+    fn speak_of_newest(&self, whole: &mut Deployment, known: &Known) {
+        for spec in &mut whole.functions {
+            let FunctionBody::Component { version, .. } = &mut spec.run else { continue };
+            let newest = self.inner.functions.head(&spec.name);
+            if let (Some(known), Some(newest)) = (known.get(&spec.name), newest)
+                && *version != 0
+                && known.def == newest.def
+            {
+                *version = newest.version;
+            }
+        }
+    }
+
+    /// A component as it runs in this application: with its variables.
+    async fn with_vars(&self, found: Arc<FunctionVersion>, whole: &Deployment) -> Result<Arc<FunctionVersion>, Fault> {
+        if found.def.vars == whole.vars {
+            return Ok(found);
+        }
+        let mut def = FunctionDef { vars: whole.vars.clone(), ..found.def.clone() };
+        let manifest = Arc::new(def.run_manifest());
+        check_manifest(&manifest)?;
+        def.described = self.described(&found.name, &def, None).await?;
+        let (name, schemas) = (found.name.clone(), Schemas::of(&manifest));
+        Ok(Arc::new(FunctionVersion { name, version: found.version, at: found.at, def, manifest, schemas }))
     }
 
     /// None: it is only planned, and not known yet.

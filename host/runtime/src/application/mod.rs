@@ -6,6 +6,8 @@
 //! declared stays.
 
 mod check;
+mod operation;
+pub(crate) use operation::{go_on, is_operation};
 mod quiet;
 mod removal;
 mod texts;
@@ -18,16 +20,13 @@ pub(crate) use tried::Tried;
 use crate::Caller;
 use crate::declared::Kind;
 use crate::functions::FunctionVersion;
-use crate::invoke::InvokeOptions;
 use crate::object::{Object, fault_of};
-use crate::running::Chain;
 use check::Checked;
+use operation::Goes;
 use std::sync::Arc;
-use std::time::Duration;
 use store::Line;
-use types::deployment::{Deployment, FunctionBody, Plan, ProbeSpec};
-use types::exec::HandlerKind;
-use types::{At, Fault, FaultKind, FunctionName, Json, ThingRow, Timestamp};
+use types::deployment::{Deployment, FunctionBody, Plan};
+use types::{At, Fault, FunctionName, Json, ThingRow, Timestamp};
 use write::{Wanted, Written};
 
 /// What whoever may change deployments needs.
@@ -72,7 +71,8 @@ impl Object {
     /// probe fails. It goes on to its end when the asker leaves.
     ///
     /// # Errors
-    /// `VALIDATION_FAILED` with everything that is wrong, by path; `PROBE_FAILED`; `DEPLOYMENT_CHANGED`.
+    /// `VALIDATION_FAILED` with everything that is wrong, by path; `PROBE_FAILED`; `DEPLOYMENT_CHANGED`;
+    /// `DEPLOYMENT_RUNNING` while an earlier one waits for its probe.
     pub async fn apply_deployment(
         &self,
         caller: &Caller,
@@ -85,7 +85,8 @@ impl Object {
             let Checked { name, before, whole, pinned: _, plan } = checked;
             let (version, before) = before.unzip();
             let (wanted, pinned) = (Some(whole), Vec::new());
-            let wanted = Wanted { name: name.clone(), expected: version, before, whole: wanted, pinned };
+            let goes = Goes::AtOnce;
+            let wanted = Wanted { name: name.clone(), expected: version, before, whole: wanted, pinned, goes };
             self.rehearse_application(caller, wanted).await?;
             return Ok(Applied { name, version, plan });
         }
@@ -102,7 +103,8 @@ impl Object {
         let plan = Plan::between(before.as_ref().map(|(_, before)| before), &target.deployment);
         let pinned = self.pinned(&target.deployment).await?;
         let (expected, before) = before.unzip();
-        let wanted = Wanted { name: name.clone(), expected, before, whole: Some(target.deployment), pinned };
+        let wanted =
+            Wanted { name: name.clone(), expected, before, whole: Some(target.deployment), pinned, goes: Goes::AtOnce };
         let written = self.write_application(caller, wanted).await?;
         Ok(Applied { name, version: written.version, plan })
     }
@@ -141,7 +143,7 @@ impl Object {
         Ok(Some((current.version, read(&current.spec)?)))
     }
 
-    /// Goes on when the asker leaves: between the change and the probe nobody else would take it back.
+    /// Goes on when the asker leaves.
     async fn to_its_end(&self, caller: &Caller, checked: Checked) -> Result<Applied, Fault> {
         let (object, caller) = (self.clone(), caller.clone());
         let applying = tokio::spawn(async move { object.apply(&caller, checked).await });
@@ -150,67 +152,17 @@ impl Object {
 
     async fn apply(&self, caller: &Caller, checked: Checked) -> Result<Applied, Fault> {
         let Checked { name, before, whole, pinned, plan } = checked;
-        let probe = whole.probe.clone();
+        let goes = Goes::on(caller, self.node.now(), &name, whole.probe.as_ref());
         let (expected, before) = before.unzip();
-        let wanted = Wanted { name: name.clone(), expected, before: before.clone(), whole: Some(whole), pinned };
-        let written = self.write_application(caller, wanted).await?;
-        let applied = Applied { name: name.clone(), version: written.version, plan };
-        // What was in effect already was probed when it came.
-        let is_new = written.version != expected;
-        match probe.filter(|_| is_new) {
-            None => Ok(applied),
-            Some(probe) => match self.probe(caller, &probe).await {
-                Ok(()) => Ok(applied),
-                Err(fault) => Err(self.take_back(name, before, written, &probe, &fault).await),
-            },
+        let wanted = Wanted { name: name.clone(), expected, before, whole: Some(whole), pinned, goes };
+        let is_marked = self.mark_probing(&wanted)?;
+        let written = self.write_application(caller, wanted).await;
+        match &written {
+            Ok(Written { running: Some(action), .. }) => self.probe_to_its_end(*action).await?,
+            Ok(Written { running: None, .. }) | Err(_) if is_marked => self.unmark_probing(),
+            Ok(Written { running: None, .. }) | Err(_) => {}
         }
-    }
-
-    /// Whether the application works, which its own handler says.
-    async fn probe(&self, caller: &Caller, probe: &ProbeSpec) -> Result<(), Fault> {
-        let payload = Json::from_value(&serde_json::json!({}));
-        let ready = self.ready_handler(&probe.handler, HandlerKind::Function, payload).await?;
-        let timeout = Duration::from_millis(probe.timeout_ms);
-        let options = InvokeOptions { timeout: Some(timeout), ..InvokeOptions::default() };
-        self.run(caller, ready, options, Chain::default()).await.map(|_| ()).map_err(|failed| failed.fault)
-    }
-
-    /// Puts back what was in effect, and says why.
-    async fn take_back(
-        &self,
-        name: FunctionName,
-        before: Option<Deployment>,
-        written: Written,
-        probe: &ProbeSpec,
-        why: &Fault,
-    ) -> Fault {
-        let back = async {
-            let pinned = match &before {
-                Some(before) => self.pinned(before).await?,
-                None => Vec::new(),
-            };
-            let wanted =
-                Wanted { name: name.clone(), expected: written.version, before: written.whole, whole: before, pinned };
-            self.write_application(&self.own_caller(&format!("deployment:{name}")), wanted).await
-        };
-        let (state, version) = match back.await {
-            Ok(Written { version: Some(version), .. }) => {
-                (format!("what was deployed before is in effect again, as version {version}"), Some(version))
-            }
-            Ok(Written { version: None, .. }) => (
-                "nothing of it is in effect but its uploaded functions, for nothing was deployed before".to_owned(),
-                None,
-            ),
-            Err(fault) => {
-                tracing::error!(%name, code = fault.code, "a deployment whose probe failed is not taken back");
-                (format!("it could not be taken back ({}): {}", fault.code, fault.message), None)
-            }
-        };
-        let message = format!("the probe {} failed ({}): {}; {state}", probe.handler, why.code, why.message);
-        let details = serde_json::json!({
-            "probe": probe.handler.to_string(), "code": why.code, "message": why.message, "version": version,
-        });
-        Fault::new(FaultKind::Failed, "PROBE_FAILED", message).with_details(&details)
+        Ok(Applied { name, version: written?.version, plan })
     }
 
     /// The versions of functions that a deployment was about.

@@ -36,7 +36,7 @@ impl Host for Quiet {
 
 impl Object {
     /// What an app says of itself; of another kind of function nothing. `head` is asked first: what the same bytes say
-    /// with the same manifest is known.
+    /// with the same manifest and variables is known.
     ///
     /// # Errors
     /// `DESCRIBE_FAILED` when it does not answer, `DESCRIBE_INVALID` when the answer is not understood.
@@ -49,7 +49,10 @@ impl Object {
         if def.kind != FunctionKind::App {
             return Ok(None);
         }
-        let known = head.filter(|head| head.def.hash == def.hash && head.def.manifest == def.manifest);
+        let is_same = |head: &&FunctionVersion| {
+            head.def.hash == def.hash && head.def.manifest == def.manifest && head.def.vars == def.vars
+        };
+        let known = head.filter(is_same);
         if let Some(described) = known.and_then(|head| head.def.described.clone()) {
             return Ok(Some(described));
         }
@@ -85,7 +88,7 @@ impl Object {
             entry,
             input: Json::null(),
             limits,
-            manifest: Arc::new(def.manifest.clone()),
+            manifest: Arc::new(def.run_manifest()),
             assets: def.manifest.assets.as_ref().map(|hash| node.blobs.assets_path(hash)),
             secrets: Arc::default(),
             invocation: Invocation {

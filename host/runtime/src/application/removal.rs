@@ -1,5 +1,6 @@
 //! An application goes, with what it declared; and whoever gives one another name is told that the old one stays.
 
+use super::operation::Goes;
 use super::write::{PARTS, Wanted, list, parts};
 use super::{Applied, RESOURCE, read};
 use crate::Caller;
@@ -23,7 +24,8 @@ impl Object {
         let mut plan = Plan::between(Some(&before), &Deployment::default());
         plan.warnings = self.what_stays(name, &before)?;
         let (expected, pinned) = (Some(version), Vec::new());
-        let wanted = Wanted { name: name.clone(), expected, before: Some(before), whole: None, pinned };
+        let wanted =
+            Wanted { name: name.clone(), expected, before: Some(before), whole: None, pinned, goes: Goes::AtOnce };
         let written = self.write_application(caller, wanted).await?;
         Ok(Applied { name: name.clone(), version: written.version, plan })
     }

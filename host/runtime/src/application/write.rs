@@ -1,6 +1,7 @@
 //! An application is put into effect: everything that it declares, in one turn, which is one record.
 
 use super::check::noun_of;
+use super::operation::{Goes, open_deploys, probing};
 use crate::Caller;
 use crate::declared::{Declares, Kind, declare};
 use crate::functions::FunctionVersion;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{Line, Turn};
 use types::deployment::{Deployment, FunctionBody};
-use types::{Fault, FaultKind, FunctionName, Json};
+use types::{Fault, FaultKind, FunctionName, Id, Json};
 
 /// What an application declares, each a thing of its own.
 pub(super) const PARTS: [Kind; 4] = [Kind::Subscription, Kind::Schedule, Kind::Workflow, Kind::Function];
@@ -55,14 +56,16 @@ pub(super) struct Wanted {
     pub(super) whole: Option<Deployment>,
     /// Functions that are to be the newest of their names.
     pub(super) pinned: Vec<Arc<FunctionVersion>>,
+    /// What the turn says of the deploy as an action.
+    pub(super) goes: Goes,
 }
 
 /// What was written.
 pub(super) struct Written {
     /// None: nothing is there any more.
     pub(super) version: Option<u64>,
-    /// As it is kept.
-    pub(super) whole: Option<Deployment>,
+    /// The action that goes on until the probe has answered.
+    pub(super) running: Option<Id>,
     functions: Vec<Arc<FunctionVersion>>,
     declares: Vec<Declares>,
 }
@@ -123,13 +126,16 @@ impl Object {
     }
 
     fn write_in_turn(&self, turn: &mut Turn<'_>, caller: &Caller, wanted: Wanted) -> Result<Written, Fault> {
-        let Wanted { name, expected, before, mut whole, pinned } = wanted;
+        let Wanted { name, expected, before, mut whole, pinned, goes } = wanted;
         let key = Kind::Deployment.key(name.as_str())?;
         let head = turn.newest(&Line::main(), &key).map_err(|e| fault_of(&e))?;
         if head.filter(|row| !row.deleted).map(|row| row.version) != expected {
             let message =
                 format!("{name} was deployed by somebody else meanwhile; look at its plan, then deploy again");
             return Err(Fault::conflict("DEPLOYMENT_CHANGED", message));
+        }
+        if let Some(other) = open_deploys(turn, &name)?.iter().find(|open| !goes.ends(open.id)) {
+            return Err(probing(&name, other.id));
         }
         let mut functions = Vec::with_capacity(pinned.len());
         for function in pinned {
@@ -157,8 +163,11 @@ impl Object {
         let stored = whole.as_ref().map(Json::of);
         let declared = declare(turn, caller, Kind::Deployment, name.as_str(), stored.as_ref())?;
         let version = declared.now.as_ref().map(|now| now.version);
+        // What was in effect already was probed when it came.
+        let is_written = declared.changed || goes.is_back();
+        let running = if is_written { goes.write(turn, expected, version)? } else { None };
         declares.push(declared);
-        Ok(Written { version, whole, functions, declares })
+        Ok(Written { version, running, functions, declares })
     }
 }
 

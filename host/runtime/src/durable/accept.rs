@@ -124,18 +124,8 @@ fn check_wishes(options: &InvokeOptions) -> Result<(), Fault> {
         let message = format!("priority is {}; -{most} to {most} are accepted, 0 is usual", options.priority);
         return Err(Fault::invalid("PRIORITY_INVALID", message));
     }
-    let is_code = |code: &String| {
-        (1..=InvocationRow::CODE_BYTES_MAX).contains(&code.len())
-            && code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
-    };
-    if options.retry_on.len() > InvocationRow::RETRY_ON_MAX || !options.retry_on.iter().all(is_code) {
-        let message = format!(
-            "retry.retryOn names at most {} codes, each of 1 to {} letters, digits and _-. (like UPSTREAM_TIMEOUT)",
-            InvocationRow::RETRY_ON_MAX,
-            InvocationRow::CODE_BYTES_MAX
-        );
-        return Err(Fault::invalid("RETRY_INVALID", message));
-    }
+    InvocationRow::check_retry_on(&options.retry_on)
+        .map_err(|message| Fault::invalid("RETRY_INVALID", format!("retry.retryOn: {message}")))?;
     Ok(())
 }
 

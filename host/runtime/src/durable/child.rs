@@ -45,6 +45,7 @@ impl GuestHost {
             timeout: options.timeout_ms.map(Duration::from_millis),
             idempotency_key: options.idempotency_key.clone(),
             retry: options.retry.clone(),
+            retry_on: options.retry_on.clone(),
             serial: options.serial.clone(),
             delay: options.delay_ms.map(Duration::from_millis),
             ..InvokeOptions::default()

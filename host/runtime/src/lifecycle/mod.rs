@@ -30,6 +30,7 @@ pub use promote::PromoteWanted;
 use crate::commit::{NewEvent, lock, write_event};
 use crate::history::target_of;
 use crate::object::{Object, fault_of};
+use crate::objects::goes_on;
 use crate::things::{Idempotency, REMEMBERED};
 use crate::{Caller, Node};
 use serde_json::{Map, Value, json};
@@ -163,13 +164,13 @@ impl Operations {
     }
 
     /// Notes on disk that an object has to be opened at the next start.
-    fn mark(&self, id: ObjectId) -> io::Result<()> {
+    pub(crate) fn mark(&self, id: ObjectId) -> io::Result<()> {
         *lock(&self.wanted).entry(id).or_default() += 1;
         std::fs::File::create(self.marks.join(id.to_string()))?.sync_all()?;
         std::fs::File::open(&self.marks)?.sync_all()
     }
 
-    fn unmark(&self, id: ObjectId) {
+    pub(crate) fn unmark(&self, id: ObjectId) {
         let mut wanted = lock(&self.wanted);
         let left = wanted.remove(&id).unwrap_or(0).saturating_sub(1);
         if left > 0 {
@@ -193,10 +194,9 @@ pub(crate) fn start(node: &Node) {
         let node = node.clone();
         tokio::spawn(async move {
             match node.open_by_id(id).await {
-                // Opening it has begun whatever was open; where nothing is, the mark is of no use any more.
                 // Opening it has begun what was open; where nothing was, the mark is of no use any more.
                 Ok(object) => match object.read(|store| store.unfinished_actions(None, store::PAGE_MAX)).await {
-                    Ok(page) if !page.items.iter().any(is_operation) => node.inner.operations.unmark(id),
+                    Ok(page) if !page.items.iter().any(goes_on) => node.inner.operations.unmark(id),
                     Ok(_) | Err(_) => {}
                 },
                 Err(fault) => tracing::warn!(%id, %fault, "an interrupted operation cannot go on"),
@@ -207,9 +207,6 @@ pub(crate) fn start(node: &Node) {
 
 /// Goes on with the operations that were open when this object was.
 pub(crate) fn go_on(object: &Object) {
-    if !object.inner.begins_to_go_on() {
-        return;
-    }
     for row in object.inner.interrupted.iter().filter(|row| is_operation(row)).cloned() {
         // The object was only opened anew: who drives the operation goes on with it.
         if lock(&object.node.inner.operations.running).contains_key(&row.id) {

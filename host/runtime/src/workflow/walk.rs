@@ -102,6 +102,7 @@ impl<'s> Walk<'s, '_> {
                 let data = self.fill(name, &input.to_value())?;
                 let options = CallOptions {
                     retry: retry.clone().map(Into::into),
+                    retry_on: retry.as_ref().map(|retry| retry.retry_on.clone()).unwrap_or_default(),
                     timeout_ms: *timeout_ms,
                     ..CallOptions::default()
                 };

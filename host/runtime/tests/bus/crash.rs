@@ -2,13 +2,10 @@
 //! handlers, accepted once.
 
 use super::scene::{Scene, Told, ask, executor, outcome, put, text};
-use commit_log::{CommitLog, LocalLog};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
-use testkit::{HeardLog, ScriptedExecutor, TestNode};
-use types::Record;
+use testkit::{HeardLog, ScriptedExecutor, TestNode, stopped_after};
 
 /// `seen` writes down in the object what it was told: that is taken back when it does not become durable.
 fn seeing(told: &Told) -> ScriptedExecutor {
@@ -19,30 +16,6 @@ fn seeing(told: &Told) -> ScriptedExecutor {
         outcome(ask(&mut host, put("Seen", &id, &json!({}))).await)
     });
     executor
-}
-
-/// A folder in which the host stopped behind the first `count` records, and its disk lost what the log has not.
-pub fn stopped_after(dir: &Path, records: &[Arc<Record>]) -> anyhow::Result<tempfile::TempDir> {
-    let left = tempfile::tempdir()?;
-    std::fs::copy(dir.join("node.key"), left.path().join("node.key"))?;
-    std::fs::create_dir(left.path().join("blobs"))?;
-    for blob in std::fs::read_dir(dir.join("blobs"))? {
-        let blob = blob?;
-        if blob.file_type()?.is_file() {
-            std::fs::copy(blob.path(), left.path().join("blobs").join(blob.file_name()))?;
-        }
-    }
-    let log = LocalLog::open(&left.path().join("log"), &commit_log::Config::STANDARD)?;
-    for record in records {
-        let (tell, told) = std::sync::mpsc::channel();
-        log.append(
-            vec![record.clone()],
-            Box::new(move |outcome| tell.send(format!("{outcome:?}")).expect("it is waited for")),
-        );
-        assert_eq!(told.recv()?, "Durable");
-    }
-    log.close();
-    Ok(left)
 }
 
 /// Of each event of an order: how often each subscription accepted it.

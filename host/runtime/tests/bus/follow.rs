@@ -1,12 +1,11 @@
 //! Objects that follow each other's events: each event once, in order, whatever dies; no ring goes on.
 
-use super::crash::stopped_after;
 use super::scene::{Scene, Told, ask, executor, outcome, put, text};
 use org_ai_runtime::{Caller, EventFilter, InvokeOptions, Lifecycle, NewKey, Object, RelationWanted};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use testkit::{HeardLog, ScriptedExecutor, TestNode};
+use testkit::{HeardLog, ScriptedExecutor, TestNode, stopped_after};
 use types::{Call, EventRow, FaultKind, Json, Namespace, ObjectRelation, Scopes};
 
 fn follower(event: &str, filter: Option<&str>) -> RelationWanted {

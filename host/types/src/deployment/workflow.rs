@@ -192,17 +192,21 @@ pub struct RetrySpec {
     pub max_delay_ms: u64,
     pub multiplier: f64,
     pub jitter: bool,
+    /// Only faults with these codes are tried again; none are named: all that can be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retry_on: Vec<String>,
 }
 
 impl Default for RetrySpec {
     fn default() -> Self {
-        Self { max_attempts: 3, initial_delay_ms: 100, max_delay_ms: 30_000, multiplier: 2.0, jitter: true }
+        let retry_on = Vec::new();
+        Self { max_attempts: 3, initial_delay_ms: 100, max_delay_ms: 30_000, multiplier: 2.0, jitter: true, retry_on }
     }
 }
 
 impl From<RetrySpec> for Retry {
     fn from(spec: RetrySpec) -> Self {
-        let RetrySpec { max_attempts, initial_delay_ms, max_delay_ms, multiplier, jitter } = spec;
+        let RetrySpec { max_attempts, initial_delay_ms, max_delay_ms, multiplier, jitter, retry_on: _ } = spec;
         Self { max_attempts, initial_delay_ms, max_delay_ms, multiplier, jitter }
     }
 }

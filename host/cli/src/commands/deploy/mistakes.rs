@@ -4,6 +4,7 @@ use super::Prepared;
 use crate::failure::{Exit, Failure, Result};
 use authoring::{Application, Complaint};
 use serde_json::{Value, json};
+use std::path::Path;
 use types::deployment::Handler;
 
 /// The file, as the user called it.
@@ -15,20 +16,29 @@ impl File {
     /// All complaints of the reader.
     pub(super) fn failure(&self, complaints: &[Complaint]) -> Failure {
         let shown = &self.shown;
-        let lines: Vec<String> = complaints.iter().map(|complaint| format!("{shown}:{complaint}")).collect();
+        let lines: Vec<String> =
+            complaints.iter().map(|complaint| format!("{}:{complaint}", self.of(complaint))).collect();
         let message = match &lines[..] {
             [one] => one.clone(),
             many => format!("{shown} has {} mistakes\n  {}", many.len(), many.join("\n  ")),
         };
         let details: Vec<Value> = complaints
             .iter()
-            .map(|c| json!({"file": shown, "line": c.line, "path": c.path, "message": c.message}))
+            .map(|c| json!({"file": self.of(c), "line": c.line, "path": c.path, "message": c.message}))
             .collect();
         Failure { details: Some(Box::new(details.into())), ..Failure::new("CONFIG_INVALID", message) }
     }
 
+    /// The file that a complaint is about, as the user would call it.
+    fn of(&self, complaint: &Complaint) -> String {
+        match &complaint.file {
+            Some(beside) => Path::new(&self.shown).with_file_name(beside).display().to_string(),
+            None => self.shown.clone(),
+        }
+    }
+
     pub(super) fn mistake(&self, line: usize, message: &str) -> Failure {
-        self.failure(&[Complaint { line, path: String::new(), message: message.to_owned() }])
+        self.failure(&[Complaint { file: None, line, path: String::new(), message: message.to_owned() }])
     }
 
     /// What the server finds wrong with the deployment is wrong with the file: its paths become lines.
@@ -37,7 +47,8 @@ impl File {
         let complaint = |fault: &Value| {
             let (path, message) = (fault["field"].as_str()?, fault["message"].as_str()?);
             let line = application.line(path)?;
-            Some(Complaint { line, path: path.to_owned(), message: format!("{path}: {message}") })
+            let file = application.file(path).map(str::to_owned);
+            Some(Complaint { file, line, path: path.to_owned(), message: format!("{path}: {message}") })
         };
         let complaints: Option<Vec<Complaint>> = faults.iter().map(complaint).collect();
         match complaints {
@@ -64,7 +75,8 @@ impl File {
             if kind != wanted {
                 let message =
                     format!("\"{handler}\" needs {} to be of kind {wanted}; it is {kind}", handler.function());
-                complaints.push(Complaint { line: application.line(&path).unwrap_or(1), path, message });
+                let (file, line) = (application.file(&path).map(str::to_owned), application.line(&path).unwrap_or(1));
+                complaints.push(Complaint { file, line, path, message });
             }
         }
         if complaints.is_empty() { Ok(()) } else { Err(self.failure(&complaints)) }

@@ -5,6 +5,7 @@ use crate::failure::{Exit, Failure, Result};
 use clap::Subcommand;
 
 pub(crate) mod delete;
+pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod rollback;
 pub(crate) mod show;
@@ -15,6 +16,7 @@ pub(crate) enum Command {
     Show(show::Command),
     Rollback(rollback::Command),
     Delete(delete::Command),
+    Import(import::Command),
 }
 
 pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
@@ -23,6 +25,7 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
         Command::Show(command) => show::run(command, context).await,
         Command::Rollback(command) => rollback::run(command, context).await,
         Command::Delete(command) => delete::run(command, context).await,
+        Command::Import(command) => import::run(&command, context),
     }
 }
 

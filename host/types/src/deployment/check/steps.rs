@@ -2,7 +2,7 @@
 
 use super::super::{RetrySpec, Step, references};
 use super::{Found, RETRIES_MAX};
-use crate::{Json, Timestamp};
+use crate::{InvocationRow, Json, Timestamp};
 use std::collections::BTreeSet;
 
 /// Of one workflow, inner ones included (spec WFL-9).
@@ -201,5 +201,8 @@ pub(super) fn check_retry(retry: &RetrySpec, path: &str, found: &mut Found) {
         if ms > DELAY_MS_MAX {
             found.add(format!("{path}.{member}"), "it is at most a day");
         }
+    }
+    if let Err(message) = InvocationRow::check_retry_on(&retry.retry_on) {
+        found.add(format!("{path}.retryOn"), message);
     }
 }
