@@ -47,7 +47,7 @@ mod session;
 pub use session::Session;
 
 mod bus;
-pub use bus::{FailedWanted, Replayed, SubscriptionShown, SubscriptionTarget, WebhookWanted};
+pub use bus::{FailedWanted, Replayed, SubscriptionShown, SubscriptionTarget, WebhookWanted, WorkflowListener};
 mod blobs;
 mod commit;
 mod declared;

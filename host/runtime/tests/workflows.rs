@@ -4,7 +4,9 @@
 #[expect(dead_code, reason = "these tests need a part of it")]
 mod scene;
 
-use org_ai_runtime::{HistoryEntry, RunShown, RunStatus, RunWanted, RunsWanted, StepStatus};
+use org_ai_runtime::{
+    HistoryEntry, RunShown, RunStatus, RunWanted, RunsWanted, StepStatus, SubscriptionTarget, WorkflowListener,
+};
 use scene::{Performed, Scene, outcome};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -655,6 +657,35 @@ async fn an_event_begins_one_run_and_a_circle_of_runs_ends() -> anyhow::Result<(
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     anyhow::bail!("the circle does not end")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_begins_a_run_of_a_workflow_for_each_event() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let flow = Flow::new(dir.path()).await?;
+    flow.define("pack", &[json!({ "do": { "name": "p", "action": "work", "input": "{{input.data.n}}" } })]).await?;
+    let (root, caller) = (&flow.scene.root, &flow.scene.caller);
+    let wanted = |workflow: &str, filter: Option<&str>| WorkflowListener {
+        name: None,
+        event: "Order.placed".into(),
+        workflow: workflow.into(),
+        priority: 0,
+        filter: filter.map(str::to_owned),
+    };
+    let unknown = root.subscribe_workflow(caller, wanted("none", None)).await;
+    assert_eq!(unknown.map_err(|fault| fault.code).err().as_deref(), Some("WORKFLOW_UNKNOWN"));
+    let (shown, is_new) = root.subscribe_workflow(caller, wanted("pack", Some("data.n > 1"))).await?;
+    assert_eq!((shown.name.as_str(), is_new), ("Order.placed:pack", true));
+    assert_eq!(shown.target, SubscriptionTarget::Workflow("pack".into()));
+    assert!(!root.subscribe_workflow(caller, wanted("pack", Some("data.n > 1"))).await?.1, "it is there");
+    for n in [1, 2, 3] {
+        flow.scene.run("say", &json!({ "event": "Order.placed", "data": { "n": n } })).await?;
+    }
+    flow.calls_are(&["work:2", "work:3"]).await?;
+    root.unsubscribe(caller, "Order.placed:pack").await?;
+    flow.scene.run("say", &json!({ "event": "Order.placed", "data": { "n": 4 } })).await?;
+    flow.start("pack", "last", json!({ "data": { "n": 5 } })).await?;
+    flow.calls_are(&["work:2", "work:3", "work:5"]).await
 }
 
 const DAY_MS: u64 = 24 * HOUR_MS;

@@ -8,7 +8,7 @@ use crate::query::Fields;
 use crate::views::{ErrorBody, Page, json, json_at};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
-use runtime::{SubscriptionShown, SubscriptionTarget, WebhookWanted};
+use runtime::{SubscriptionShown, SubscriptionTarget, WebhookWanted, WorkflowListener};
 use serde::{Deserialize, Serialize};
 use types::deployment::SubscriptionSpec;
 use utoipa::ToSchema;
@@ -24,9 +24,12 @@ pub(crate) struct SubscriptionView {
     name: String,
     #[schema(example = "Customer.created")]
     event: String,
-    /// Unless it is a webhook.
+    /// Unless it is a workflow or a webhook.
     #[schema(example = "shop#onCustomer")]
     handler: Option<String>,
+    /// The workflow that has a run for each event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow: Option<String>,
     /// The URL that events are posted to.
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook: Option<String>,
@@ -45,12 +48,13 @@ pub(crate) struct SubscriptionView {
 impl SubscriptionView {
     fn of(shown: SubscriptionShown) -> Self {
         let SubscriptionShown { name, event, target, priority, filter, max_retries, updated_at } = shown;
-        let (handler, webhook) = match target {
-            SubscriptionTarget::Handler(handler) => (Some(handler.to_string()), None),
-            SubscriptionTarget::Webhook(url) => (None, Some(url)),
+        let (handler, workflow, webhook) = match target {
+            SubscriptionTarget::Handler(handler) => (Some(handler.to_string()), None, None),
+            SubscriptionTarget::Workflow(workflow) => (None, Some(workflow), None),
+            SubscriptionTarget::Webhook(url) => (None, None, Some(url)),
         };
         let updated_at = updated_at.to_string();
-        Self { name, event, handler, webhook, secret: None, priority, filter, max_retries, updated_at }
+        Self { name, event, handler, workflow, webhook, secret: None, priority, filter, max_retries, updated_at }
     }
 }
 
@@ -75,7 +79,7 @@ pub(crate) struct SubscriptionRequest {
     event: String,
     /// A function (`invoice-pay`), a function of a tool box (`calc.add`) or a handler of an app (`shop#onCustomer`).
     handler: Option<String>,
-    /// Not served yet.
+    /// A workflow of this object: one run for each event, which is its input. It retries as it says itself.
     workflow: Option<String>,
     /// A URL that events are posted to as JSON, signed (see `secret` of the answer), with the event's id as
     /// `idempotency-key`. Any status but 2xx is a failure, which is retried; redirects are not followed.
@@ -92,6 +96,7 @@ pub(crate) struct SubscriptionRequest {
 /// What was asked for.
 enum Wanted {
     Handler(SubscriptionSpec),
+    Workflow(WorkflowListener),
     Webhook(WebhookWanted),
 }
 
@@ -101,7 +106,12 @@ impl SubscriptionRequest {
         let priority = priority.unwrap_or(0);
         let handler = match (handler, workflow, webhook) {
             (Some(handler), None, None) => handler,
-            (None, Some(_), None) => return Err(unserved("a workflow")),
+            (None, Some(workflow), None) => {
+                if max_retries.is_some() {
+                    return Err(Problem::validation("maxRetries: a workflow says itself how its steps are retried"));
+                }
+                return Ok(Wanted::Workflow(WorkflowListener { name, event, workflow, priority, filter }));
+            }
             (None, None, Some(url)) => {
                 let max_retries = max_retries.unwrap_or(RETRIES_STANDARD);
                 return Ok(Wanted::Webhook(WebhookWanted { name, event, url, priority, filter, max_retries }));
@@ -118,11 +128,6 @@ impl SubscriptionRequest {
     }
 }
 
-fn unserved(what: &str) -> Problem {
-    let message = format!("{what} cannot be subscribed yet; subscribe a handler that calls it");
-    Problem::new(StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED", message)
-}
-
 #[utoipa::path(
     post, path = "/api/subscriptions", tag = "events", request_body = SubscriptionRequest,
     responses(
@@ -130,7 +135,6 @@ fn unserved(what: &str) -> Problem {
         (status = 200, description = "It was there already", body = SubscriptionView),
         (status = 409, description = "There is another one of this name", body = ErrorBody),
         (status = 422, description = "No such subscription can be", body = ErrorBody),
-        (status = 501, description = "A workflow", body = ErrorBody),
     )
 )]
 pub(crate) async fn create(Who { scope, caller }: Who, sent: Sent) -> Result<Response, Problem> {
@@ -138,6 +142,10 @@ pub(crate) async fn create(Who { scope, caller }: Who, sent: Sent) -> Result<Res
     let (shown, created, secret) = match wanted.wanted()? {
         Wanted::Handler(spec) => {
             let (shown, created) = scope.object.subscribe(&caller, spec).await?;
+            (shown, created, None)
+        }
+        Wanted::Workflow(wanted) => {
+            let (shown, created) = scope.object.subscribe_workflow(&caller, wanted).await?;
             (shown, created, None)
         }
         Wanted::Webhook(wanted) => {

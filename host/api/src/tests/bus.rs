@@ -63,7 +63,7 @@ async fn what_cannot_be_subscribed_says_why() {
         (json!({ "event": "orders", "handler": "echo" }), 422, "EVENT_INVALID"),
         (json!({ "event": "Order.*", "handler": "nobody" }), 422, "HANDLER_UNKNOWN"),
         (json!({ "event": "Order.*", "handler": "echo", "filter": "data.n >" }), 422, "FILTER_INVALID"),
-        (json!({ "event": "Order.*", "workflow": "ship" }), 501, "NOT_IMPLEMENTED"),
+        (json!({ "event": "Order.*", "workflow": "ship" }), 422, "WORKFLOW_UNKNOWN"),
         (json!({ "event": "Order.*", "webhook": "a.example" }), 422, "WEBHOOK_INVALID"),
         (json!({ "event": "orders", "webhook": "https://a.example" }), 422, "EVENT_INVALID"),
         (json!({ "event": "Order.*", "webhook": "https://a.example", "maxRetries": 101 }), 422, "RETRY_INVALID"),

@@ -1,6 +1,7 @@
 //! Subscriptions that are made while the object runs (spec ON-8), beside those of a deployment: both are declarations.
 
 use super::Subscription;
+use super::subscription::ListenerSpec;
 use super::webhook::{WebhookSpec, WebhookWanted};
 use crate::Caller;
 use crate::declared::{DECLARED_MAX, Definition, Kind, declare};
@@ -12,8 +13,21 @@ use types::{At, Fault, FaultKind, Json, Timestamp};
 #[derive(Clone, PartialEq, Debug)]
 pub enum SubscriptionTarget {
     Handler(Handler),
+    /// A workflow: one run for each event.
+    Workflow(String),
     /// A URL.
     Webhook(String),
+}
+
+/// What a subscription that begins runs of a workflow is to be.
+#[derive(Clone, PartialEq, Debug)]
+pub struct WorkflowListener {
+    /// The event and the workflow unless given.
+    pub name: Option<String>,
+    pub event: String,
+    pub workflow: String,
+    pub priority: i32,
+    pub filter: Option<String>,
 }
 
 /// A subscription as it is shown.
@@ -37,6 +51,10 @@ impl SubscriptionShown {
         {
             let target = SubscriptionTarget::Webhook(webhook);
             return Ok(Self { name, event, target, priority, filter, max_retries, updated_at });
+        }
+        if let Some(ListenerSpec { event, workflow, priority, filter }) = ListenerSpec::of(definition) {
+            let target = SubscriptionTarget::Workflow(workflow);
+            return Ok(Self { name, event, target, priority, filter, max_retries: 0, updated_at });
         }
         let spec: SubscriptionSpec = serde_json::from_str(definition.spec.as_str()).map_err(|_| Fault::internal())?;
         let SubscriptionSpec { name: _, event, handler, priority, filter, max_retries } = spec;
@@ -68,6 +86,30 @@ impl Object {
             _ => fault,
         })?;
         let text = Json::of(&spec);
+        let same = text.clone();
+        self.declare_subscription(caller, name, text, move |known| known.spec == same).await
+    }
+
+    /// Has what happens from now on begin runs of a workflow, one for each event. The same once more changes nothing;
+    /// whether it is new is said.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe); `invalid` for a workflow that is not here.
+    pub async fn subscribe_workflow(
+        &self,
+        caller: &Caller,
+        wanted: WorkflowListener,
+    ) -> Result<(SubscriptionShown, bool), Fault> {
+        caller.may("subscriptions", "create")?;
+        let WorkflowListener { name, event, workflow, priority, filter } = wanted;
+        check_name_of(name.as_ref())?;
+        let name = name.unwrap_or_else(|| format!("{event}:{workflow}"));
+        if self.inner.declared.get(Kind::Workflow, &workflow).is_none() {
+            return Err(Fault::invalid("WORKFLOW_UNKNOWN", format!("there is no workflow {workflow:?} here")));
+        }
+        let spec = ListenerSpec { event, workflow, priority, filter };
+        let text = Json::of(&spec);
+        spec.subscription(&name, 0)?;
         let same = text.clone();
         self.declare_subscription(caller, name, text, move |known| known.spec == same).await
     }

@@ -17,7 +17,7 @@ mod forward;
 pub(crate) use forward::{FOLLOWERS_MAX, Wish};
 mod hand_on;
 mod manage;
-pub use manage::{SubscriptionShown, SubscriptionTarget};
+pub use manage::{SubscriptionShown, SubscriptionTarget, WorkflowListener};
 mod subscription;
 pub(crate) use subscription::{Subscription, listens};
 mod take_in;

@@ -5,6 +5,7 @@ use super::webhook::WebhookSpec;
 use crate::declared::{Declared, Definition, Kind, WORKFLOW_LISTENER};
 use model::filter::Filter;
 use model::pattern::Pattern;
+use serde::{Deserialize, Serialize};
 use types::deployment::{SubscriptionSpec, Trigger as WorkflowTrigger, WorkflowSpec};
 use types::{EventRow, Fault};
 
@@ -101,18 +102,43 @@ fn begins_with(spec: &str) -> Option<(WorkflowSpec, String, Option<String>)> {
 fn of_workflow(definition: &Definition) -> Option<Subscription> {
     let (workflow, event, filter) = begins_with(definition.spec.as_str())?;
     let name = format!("{WORKFLOW_LISTENER}{}", definition.name);
-    // What is called is the workflow; the handler only has the place of one.
-    let handler = crate::schedules::placeholder();
-    let spec = SubscriptionSpec { name: Some(name.clone()), event, handler, priority: 0, filter, max_retries: 0 };
-    let read = Subscription::read(&name, spec, definition.after);
+    let runs = ListenerSpec { event, workflow: workflow.name.clone(), priority: 0, filter };
+    let read = runs.subscription(&name, definition.after);
     let read = read.map_err(|fault| tracing::warn!(workflow = workflow.name, %fault, "its event does not begin it"));
-    Some(Subscription { workflow: Some(workflow.name), ..read.ok()? })
+    read.ok()
+}
+
+/// A workflow that begins a run for each event of a subscription made while the object runs (spec ON-8), as it is stored.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ListenerSpec {
+    pub(super) event: String,
+    pub(super) workflow: String,
+    #[serde(default)]
+    pub(super) priority: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) filter: Option<String>,
+}
+
+impl ListenerSpec {
+    pub(super) fn of(definition: &Definition) -> Option<Self> {
+        serde_json::from_str(definition.spec.as_str()).ok()
+    }
+
+    /// As the bus serves it. A run is retried as its workflow says, so its delivery is not.
+    pub(super) fn subscription(self, name: &str, after: u64) -> Result<Subscription, Fault> {
+        let Self { event, workflow, priority, filter } = self;
+        let handler = crate::schedules::placeholder();
+        let spec = SubscriptionSpec { name: Some(name.to_owned()), event, handler, priority, filter, max_retries: 0 };
+        Ok(Subscription { workflow: Some(workflow), ..Subscription::read(name, spec, after)? })
+    }
 }
 
 fn of(definition: &Definition) -> Option<Subscription> {
-    let read = match WebhookSpec::of(definition) {
-        Some(webhook) => webhook.subscription(&definition.name, definition.after),
-        None => serde_json::from_str::<SubscriptionSpec>(definition.spec.as_str())
+    let read = match (WebhookSpec::of(definition), ListenerSpec::of(definition)) {
+        (Some(webhook), _) => webhook.subscription(&definition.name, definition.after),
+        (None, Some(runs)) => runs.subscription(&definition.name, definition.after),
+        (None, None) => serde_json::from_str::<SubscriptionSpec>(definition.spec.as_str())
             .map_err(|e| Fault::invalid("SUBSCRIPTION_INVALID", e.to_string()))
             .and_then(|spec| Subscription::read(&definition.name, spec, definition.after)),
     };

@@ -14,10 +14,7 @@ pub(crate) async fn run(_: Command, context: &mut Context) -> Result<()> {
     let client = Client::open(context)?;
     let found = rows(client.get(context, client.url(&["subscriptions"])).await?, "subscriptions");
     context.result(&found, |found| {
-        let row = |s: &Value| {
-            let who = if s["webhook"].is_string() { "webhook" } else { "handler" };
-            ["name", "event", who, "priority", "filter"].map(|key| cell(s, key)).to_vec()
-        };
+        let row = |s: &Value| ["name", "event", super::told(s), "priority", "filter"].map(|key| cell(s, key)).to_vec();
         table(
             &["name", "event", "told", "priority", "filter"],
             found.as_array().into_iter().flatten().map(row),

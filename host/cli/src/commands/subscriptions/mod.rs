@@ -22,3 +22,9 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
         Command::Remove(command) => remove::run(command, context).await,
     }
 }
+
+/// The member of a subscription that says who is told.
+fn told(subscription: &serde_json::Value) -> &'static str {
+    let said = ["webhook", "workflow"].into_iter().find(|who| subscription[who].is_string());
+    said.unwrap_or("handler")
+}
