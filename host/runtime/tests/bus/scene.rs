@@ -96,13 +96,17 @@ pub struct Scene {
     ticking: Arc<AtomicBool>,
 }
 
-impl Drop for Scene {
-    fn drop(&mut self) {
+impl Scene {
+    /// From now on no time passes.
+    pub fn stop_time(&self) {
         self.ticking.store(false, Ordering::Release);
     }
-}
 
-impl Scene {
+    /// Time passes again.
+    pub fn let_time_pass(&self) {
+        self.ticking.store(true, Ordering::Release);
+    }
+
     pub async fn open(dir: &Path, executor: ScriptedExecutor) -> anyhow::Result<Self> {
         let scene = Self::of(TestNode::open(dir, executor).await?).await?;
         scene.deploy(&["put", "remove", "emit", "note", "note-2", "broken"]).await?;
@@ -113,10 +117,13 @@ impl Scene {
     pub async fn of(test: TestNode) -> anyhow::Result<Self> {
         let (root, caller) = (test.root().await?, test.caller(&["*.*"])?);
         let ticking = Arc::new(AtomicBool::new(true));
-        let (clock, go_on) = (test.clock.clone(), ticking.clone());
+        let (clock, go_on) = (test.clock.clone(), Arc::downgrade(&ticking));
         tokio::spawn(async move {
-            while go_on.load(Ordering::Acquire) {
-                clock.advance(Duration::from_millis(500));
+            while let Some(go_on) = go_on.upgrade() {
+                if go_on.load(Ordering::Acquire) {
+                    clock.advance(Duration::from_millis(500));
+                }
+                drop(go_on);
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         });
