@@ -13,6 +13,10 @@ use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 use std::io::Read;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use types::{Json, JsonError};
 
@@ -100,6 +104,70 @@ pub(crate) async fn read_as(
     let bytes = if gzipped { gunzip(&bytes)? } else { Vec::from(bytes) };
     let text = String::from_utf8(bytes).map_err(|_| Problem::bad_request("the body is not UTF-8"))?;
     Ok((text, kind))
+}
+
+/// Whether a request's body came to its end. Where it did not, what is left of it stands in the connection before the
+/// next request, so the connection closes: a client that is not told sends its next request into it.
+#[derive(Clone)]
+pub(crate) struct Ended(Arc<AtomicBool>);
+
+impl Ended {
+    /// Watches a body. None: there is none to come to an end.
+    pub(crate) fn of(body: Body) -> (Body, Option<Self>) {
+        if body.is_end_stream() {
+            return (body, None);
+        }
+        let ended = Self(Arc::default());
+        (Body::new(Watched { body, ended: ended.clone() }), Some(ended))
+    }
+
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+struct Watched {
+    body: Body,
+    ended: Ended,
+}
+
+/// What has arrived already is read when nobody wants it, so that a short body costs no connection; so much of it.
+const LEFT_BYTES_MAX: usize = 64 << 10;
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let (mut read, mut context) = (0, Context::from_waker(Waker::noop()));
+        while !self.ended.is_there() && read < LEFT_BYTES_MAX {
+            match Pin::new(&mut *self).poll_frame(&mut context) {
+                Poll::Ready(Some(Ok(frame))) => read += frame.into_data().map_or(0, |data| data.len()),
+                Poll::Ready(Some(Err(_)) | None) | Poll::Pending => return,
+            }
+        }
+    }
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.ended.0.store(true, Ordering::Release);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Of a body that is refused by its size, so much is read and dropped before the answer.

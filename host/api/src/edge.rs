@@ -5,6 +5,7 @@
 
 use crate::address::{self, Address};
 use crate::app::{Scope, Shared};
+use crate::body::Ended;
 use crate::config::{limits, new_request_id};
 use crate::problem::Problem;
 use crate::{cors, routes};
@@ -55,6 +56,9 @@ impl Edge {
         let origin = cors::allowed(&self.app.config, request.headers());
         let preflight = origin.is_some() && request.method() == Method::OPTIONS;
         let mut scope = None;
+        let (head, body) = request.into_parts();
+        let (body, ended) = Ended::of(body);
+        let request = Request::from_parts(head, body);
         let answer = AssertUnwindSafe(self.dispatch(request, &request_id, &mut scope)).catch_unwind().await;
         let mut response = match answer {
             Ok(Ok(response)) => response,
@@ -68,6 +72,9 @@ impl Edge {
             write_problem(&mut response, problem, &request_id, is_head);
         }
         let headers = response.headers_mut();
+        if ended.is_some_and(|ended| !ended.is_there()) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             headers.insert(X_REQUEST_ID, value);
         }

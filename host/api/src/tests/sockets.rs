@@ -64,6 +64,21 @@ async fn heads_that_are_too_large_or_smuggle_are_refused() {
 }
 
 #[tokio::test]
+async fn who_sends_more_than_was_read_is_told_that_the_connection_closes() {
+    let listening = Listening::start(|_| {}).await;
+    let post = |length: usize, sent: usize, end: &str| {
+        let body = "x".repeat(sent);
+        format!("POST /api/none HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{end}\r\n{body}")
+    };
+    let unread = listening.raw(post(1 << 20, 100, "").as_bytes()).await;
+    assert!(unread.starts_with("HTTP/1.1 4") && unread.contains("connection: close\r\n"), "{unread}");
+    // What came whole is put aside, and the connection serves the next request.
+    let both = post(100, 100, "") + "GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let both = listening.raw(both.as_bytes()).await;
+    assert_eq!((both.matches("HTTP/1.1 ").count(), both.matches("connection: close").count()), (2, 1), "{both}");
+}
+
+#[tokio::test]
 async fn slow_senders_are_let_go() {
     let listening = Listening::start(|config| {
         config.header_timeout = Duration::from_millis(50);
