@@ -1,18 +1,17 @@
 //! One run of an invocation: its place, its replay, how it ended.
 
-use super::begin::{cancelled as cancelled_fault, key_of};
-use super::queue::{Ended, Next};
+use super::begin::cancelled as cancelled_fault;
+use super::queue::Next;
 use super::rows::{self, Told, target_of};
 use super::{INTERRUPTED_MAX, accept::Accepting};
 use crate::commit::{Note, lock};
 use crate::guest::GuestHost;
 use crate::invoke::{Ready, cancelled};
 use crate::object::{Object, fault_of};
-use crate::running::{Chain, Running, TurnWrites, event_of};
+use crate::running::{Chain, Running};
 use crate::workflow::RunOf;
 use crate::{Caller, bus};
 use journal::Journal;
-use schedule::backoff;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,8 +19,8 @@ use std::time::{Duration, Instant};
 use store::Invocation;
 use tokio::sync::{Notify, oneshot};
 use types::{
-    ActionStatus, At, Durability, FailedStanding, Fault, FaultKind, Id, InvocationRow, InvocationState, Json, Limits,
-    Row, Standing, StepRow, Timestamp,
+    ActionStatus, At, Durability, Fault, FaultKind, Id, InvocationRow, InvocationState, Json, Limits, Row, Standing,
+    StepRow, Timestamp,
 };
 
 /// The engine's own limit of wall time for a run whose time is counted here, where waiting is known.
@@ -54,7 +53,7 @@ enum Stopped {
 }
 
 /// How a run came out.
-enum How {
+pub(super) enum How {
     Done(Json),
     Failed(Fault),
     Parked,
@@ -347,217 +346,16 @@ impl Object {
         Ok(Ready { function, owner, entry: row.entry.clone(), input: row.input.clone() })
     }
 
-    async fn settle(&self, running: &Arc<Running>, state: &InvocationState, how: How) {
-        let run = running.durable.as_ref().expect("it was made with a journal");
-        let failed = match how {
-            How::Parked => return,
-            How::Done(output) => match self.end_well(running, &output).await {
-                Ok(took) => return self.tell(&run.row, &Ok((output, took))),
-                Err(fault) => fault,
-            },
-            How::Failed(fault) => fault,
-        };
-        let writes = std::mem::take(&mut *lock(&running.turn));
-        let logs = writes.logs;
-        // What the turn wrote is taken back here.
-        drop(writes.open);
-        if self.inner.is_retired() {
-            // It goes on when the object was recovered; what became of this attempt is found in its file then.
-            self.tell(&run.row, &Err(failed));
-            return self.wake_later();
-        }
-        match self.retry_at(run, &failed) {
-            Some(until) => {
-                let next = InvocationState {
-                    attempt: state.attempt + 1,
-                    interrupted: 0,
-                    at: Standing::Delayed { until },
-                    id: run.row.id,
-                };
-                let delivery =
-                    bus::after_failure(&run.row, run.attempt, &failed, FailedStanding::Retrying, self.node.now());
-                let told = Told { started_at: Some(running.created_at), error: Some(failed), ..Told::default() };
-                let action = rows::action(&run.row, rows::attempts(state), ActionStatus::Retrying, told);
-                let rows = [Row::InvocationState(next), Row::Action(action)].into_iter().chain(delivery).collect();
-                self.note(Note { logs, rows, ..Note::default() }).await;
-            }
-            None => {
-                let ended = match self.end_badly(running, state, &failed, logs).await {
-                    Ok(()) => Err(failed),
-                    Err(fault) => Err(fault),
-                };
-                self.tell(&run.row, &ended);
-            }
-        }
-    }
-
-    fn tell(&self, row: &InvocationRow, ended: &Ended) {
-        self.inner.durable.ended(row.id, key_of(row), ended);
-        self.tell_elsewhere(row);
-    }
-
-    /// The last commit: what its last turn wrote, its steps, its result and its status are one record.
-    async fn end_well(&self, running: &Running, output: &Json) -> Result<u64, Fault> {
-        let run = running.durable.as_ref().expect("it was made with a journal");
-        let TurnWrites { events, sends, logs, accepts, mut rows, open, .. } = std::mem::take(&mut *lock(&running.turn));
-        let state = run.state(Standing::Running);
-        let took = running.begun.elapsed();
-        let told =
-            Told { started_at: Some(running.created_at), took: Some(took), output: Some(output), ..Told::default() };
-        let action = rows::action(&run.row, rows::attempts(&state), ActionStatus::Completed, told);
-        let duration_us = action.duration_us.unwrap_or(0);
-        let over = Standing::Done { output: Some(output.clone()) };
-        rows.push(Row::InvocationState(InvocationState { at: over, ..state }));
-        rows.extend(bus::after_success(&run.row, run.attempt));
-        let mut told = Vec::from_iter(run.of.is_none().then(|| event_of(&running.target, "invoked", "{}".to_owned())));
-        told.extend(events);
-        match &run.of {
-            Some(of) => told.extend(of.ended("completed", serde_json::json!({ "durationUs": duration_us }))),
-            None => told.push(event_of(&running.target, "completed", format!("{{\"durationUs\":{duration_us}}}"))),
-        }
-        let ends = Some(run.row.id).filter(|_| run.row.parent.is_some());
-        let note = Note { action: Some(action), events: told, logs, accepts, rows, ends, ..Note::default() };
-        match open {
-            Some(open) => open.commit(note).await?,
-            None => self.commit_note(note).await?,
-        }
-        self.release(running, sends).await;
-        Ok(duration_us)
-    }
-
-    async fn end_badly(
-        &self,
-        running: &Running,
-        state: &InvocationState,
-        fault: &Fault,
-        logs: Vec<types::LogRow>,
-    ) -> Result<(), Fault> {
-        let run = running.durable.as_ref().expect("it was made with a journal");
-        let (status, verb) = match fault.kind {
-            FaultKind::Cancelled => (ActionStatus::Cancelled, "cancelled"),
-            _ => (ActionStatus::Failed, "failed"),
-        };
-        let told = Told {
-            started_at: Some(running.created_at),
-            took: Some(running.begun.elapsed()),
-            error: Some(fault.clone()),
-            ..Told::default()
-        };
-        let action = rows::action(&run.row, rows::attempts(state), status, told);
-        let error = serde_json::json!({ "error": { "code": fault.code, "message": fault.message } });
-        let events = match &run.of {
-            Some(of) => Vec::from_iter(of.ended(verb, error)),
-            None => vec![
-                event_of(&running.target, "invoked", "{}".to_owned()),
-                event_of(&running.target, verb, error.to_string()),
-            ],
-        };
-        let accepts = match &run.of {
-            Some(of) if status == ActionStatus::Failed => Vec::from_iter(self.on_failure(of, run, fault).await),
-            _ => Vec::new(),
-        };
-        let over = InvocationState { at: Standing::Done { output: None }, ..state.clone() };
-        let delivery = match fault.kind {
-            FaultKind::Cancelled => bus::given_up(&run.row),
-            _ => bus::after_failure(&run.row, run.attempt, fault, FailedStanding::Dead, self.node.now()),
-        };
-        let rows = [Row::InvocationState(over)].into_iter().chain(delivery).collect();
-        let ends = Some(run.row.id).filter(|_| run.row.parent.is_some());
-        self.commit_note(Note { action: Some(action), logs, rows, events, accepts, ends, ..Note::default() }).await
-    }
-
-    /// When the next attempt begins; None: there is none.
-    fn retry_at(&self, run: &DurableRun, fault: &Fault) -> Option<Timestamp> {
-        let retry = &run.row.retry;
-        let codes = &run.row.retry_on;
-        let is_wanted = codes.is_empty() || codes.iter().any(|code| *code == *fault.code);
-        if !fault.kind.is_retryable() || !is_wanted || run.attempt >= retry.max_attempts {
-            return None;
-        }
-        let asked = fault.details.as_ref().and_then(|d| d.to_value().get("retryAfterMs").and_then(|v| v.as_u64()));
-        let until = self.node.now().plus(delay_before(retry, run.attempt, rand::random(), asked));
-        run.row.deadline.is_none_or(|deadline| until < deadline).then_some(until)
-    }
-
     /// Has the node look at this object again in a moment, for something in its memory could not be done.
     pub(super) fn wake_later(&self) {
         const LATER: Duration = Duration::from_secs(1);
         self.node.inner.wakes.note(self.inner.id, self.node.now().plus(LATER));
     }
 
-    /// Runs what ran or was ready when the object left memory.
-    pub(crate) fn resume_durably(&self) {
-        if !self.inner.durable.begins_to_resume() {
-            return;
-        }
-        let Some(left) = &self.inner.left_open else { return };
-        if let Some(due) = left.next_due {
-            self.node.inner.wakes.note(self.inner.id, due);
-        }
-        if left.is_ready || left.has_events {
-            tokio::spawn(self.clone().resume());
-        }
-    }
-
-    async fn resume(self) {
-        const LOOKED_AT: u32 = 256;
-        let mut after = 0;
-        loop {
-            let ran = self.peek(|store| store.running_invocations(after, LOOKED_AT).map_err(|e| fault_of(&e))).await;
-            let Ok(ran) = ran else { return self.wake_later() };
-            let is_last = ran.len() < LOOKED_AT as usize;
-            after = ran.last().map_or(after, |i| i.row.number);
-            if self.put_back(ran).await.is_err() {
-                return self.wake_later();
-            }
-            if is_last {
-                break;
-            }
-        }
-        self.inner.durable.there_are_more();
-        self.go_on_durably();
-        let handed = match self.hand_on_events().await {
-            Ok(()) => self.forward_events().await,
-            Err(fault) => Err(fault),
-        };
-        if let Err(fault) = handed {
-            tracing::warn!(namespace = %self.inner.namespace, %fault, "events cannot be handed on; it is tried again");
-            self.wake_later();
-        }
-    }
-
-    /// What ran when the host stopped is ready again, and counts that it was interrupted, unless it only waited for
-    /// another invocation: then it was not what stopped the host. What was accepted since is left.
-    async fn put_back(&self, ran: Vec<Invocation>) -> Result<(), Fault> {
-        if ran.is_empty() {
-            return Ok(());
-        }
-        let inner = self.inner.clone();
-        self.change(1024, move |turn| {
-            // One that runs here is active until its end is in the file: what is not, and runs by the file, was left.
-            let active = inner.durable.active();
-            for id in ran.into_iter().map(|i| i.row.id).filter(|id| !active.contains(id)) {
-                put_one_back(turn, id).map_err(|e| fault_of(&e))?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
     /// Accepts an invocation that nobody waits for here.
     pub(crate) async fn accept_quietly(&self, accepting: Accepting) {
         self.begin_with(accepting, None).await;
     }
-}
-
-fn put_one_back(turn: &mut store::Turn<'_>, id: types::Id) -> Result<(), store::Error> {
-    let Some(found) = turn.invocation(id)?.filter(|i| i.state.at == Standing::Running) else { return Ok(()) };
-    let interrupted = found.state.interrupted + u32::from(!turn.awaits_unfinished(id)?);
-    let state = InvocationState { interrupted, at: Standing::Ready, ..found.state };
-    let told = Told { started_at: Some(found.row.accepted_at), ..Told::default() };
-    let action = rows::action(&found.row, rows::attempts(&state), ActionStatus::Retrying, told);
-    turn.write(Row::InvocationState(state))?;
-    turn.write(Row::Action(action))
 }
 
 impl DurableRun {
@@ -578,30 +376,6 @@ pub(super) fn seed_of(row: &InvocationRow) -> [u8; 32] {
     *blake3::Hasher::new_derive_key("org.ai durable run").update(&row.seed).finalize().as_bytes()
 }
 
-/// Spec DUR-7: capped, with up to a quarter more; what somebody outside asked for counts when it is longer.
-fn delay_before(retry: &types::Retry, failed: u32, jitter: u32, asked_ms: Option<u64>) -> Duration {
-    let own = backoff::wait(retry, failed, f64::from(jitter) / f64::from(u32::MAX));
-    asked_ms.map_or(own, |asked| backoff::heed(retry, own, Duration::from_millis(asked)))
-}
-
 fn deadline_passed() -> Fault {
     Fault::new(FaultKind::Timeout, "DEADLINE_PASSED", "its deadline passed before an attempt could begin")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn delays_grow_to_their_cap() {
-        let retry = types::Retry { jitter: false, ..super::super::STANDARD_RETRY };
-        let delays: Vec<_> = (1..=11).map(|n| delay_before(&retry, n, u32::MAX, None).as_millis()).collect();
-        assert_eq!(delays, [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000]);
-        assert_eq!(delay_before(&retry, 1, 0, Some(60_000)).as_millis(), 60_000);
-        assert_eq!(delay_before(&retry, 1, 0, Some(10)).as_millis(), 100);
-        assert_eq!(delay_before(&retry, 1, 0, Some(3_600_000)).as_millis(), 3_600_000, "an hour is the most");
-        assert_eq!(delay_before(&retry, 1, 0, Some(3_600_001)).as_millis(), 30_000, "beyond, the longest delay counts");
-        let jitter = types::Retry { jitter: true, ..retry };
-        assert_eq!(delay_before(&jitter, 1, u32::MAX, None).as_millis(), 125);
-    }
 }
