@@ -41,6 +41,8 @@ const NAME_BYTES_MAX: usize = 128;
 pub const METADATA_BYTES_MAX: usize = 4 << 10;
 /// Before the name of a workflow where that of its own schedule or subscription stands.
 pub const OF_WORKFLOW: &str = "workflow:";
+/// How long a probe may take, in milliseconds.
+const PROBE_MS_MAX: u64 = 300_000;
 /// The longest run of a workflow, and the longest call of a function: a year, as for waits.
 const TIMEOUT_MS_MAX: u64 = super::Step::WAIT_MS_MAX;
 
@@ -67,7 +69,10 @@ impl Deployment {
         classes::check(self, &mut found);
         self.check_vars(&mut found);
         if let Some(probe) = &self.probe {
-            found.timeout("probe.timeoutMs", probe.timeout_ms);
+            if !(1..=PROBE_MS_MAX).contains(&probe.timeout_ms) {
+                let message = "it is more than nothing and at most 5 minutes: nobody else deploys meanwhile";
+                found.add("probe.timeoutMs", message);
+            }
         }
         found.0
     }

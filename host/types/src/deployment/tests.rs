@@ -252,6 +252,15 @@ fn an_applied_migration_stays_as_it_is() {
 }
 
 #[test]
+fn a_probe_holds_nobody_up_for_long() {
+    for (timeout_ms, is_right) in [(0, false), (1, true), (300_000, true), (300_001, false)] {
+        let asked = deployment(json!({ "probe": { "handler": "f", "timeoutMs": timeout_ms } }));
+        let said = asked.check().iter().any(|problem| problem.path == "probe.timeoutMs");
+        assert_eq!(said, !is_right, "{timeout_ms}");
+    }
+}
+
+#[test]
 fn a_plan_says_what_is_added_changed_removed_and_kept() {
     let before = deployment(json!({
         "subscriptions": [{"name": "a", "event": "A.b", "handler": "f"}, {"event": "C.d", "handler": "f"}],
