@@ -68,11 +68,9 @@ impl Deployment {
         found.unique("verbs", "action", self.verbs.iter().map(|v| v.action.clone()));
         classes::check(self, &mut found);
         self.check_vars(&mut found);
-        if let Some(probe) = &self.probe {
-            if !(1..=PROBE_MS_MAX).contains(&probe.timeout_ms) {
-                let message = "it is more than nothing and at most 5 minutes: nobody else deploys meanwhile";
-                found.add("probe.timeoutMs", message);
-            }
+        if self.probe.as_ref().is_some_and(|probe| !(1..=PROBE_MS_MAX).contains(&probe.timeout_ms)) {
+            let message = "it is more than nothing and at most 5 minutes: nobody else deploys meanwhile";
+            found.add("probe.timeoutMs", message);
         }
         found.0
     }
