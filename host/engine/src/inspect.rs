@@ -19,6 +19,23 @@ pub enum Entry {
         describe: ComponentExportIndex,
         handle: ComponentExportIndex,
     },
+    /// `prompt` and `finish` of world `generative`.
+    Generative {
+        prompt: ComponentExportIndex,
+        finish: ComponentExportIndex,
+    },
+    /// World `agentic`.
+    Agentic {
+        goal: ComponentExportIndex,
+        tools: ComponentExportIndex,
+        call_tool: ComponentExportIndex,
+        finish: ComponentExportIndex,
+    },
+    /// `request` and `finish` of world `human`.
+    Human {
+        request: ComponentExportIndex,
+        finish: ComponentExportIndex,
+    },
     /// A kind that is deployed and listed, and run by a later host.
     Other,
 }
@@ -114,7 +131,17 @@ pub fn inspect(component: &Component) -> Result<(Inspection, Entry), Fault> {
             let tools = tools(component, &ty)?;
             (tools.iter().map(Tool::action).collect(), Entry::Tools(tools))
         }
-        FunctionKind::Generative | FunctionKind::Agentic | FunctionKind::Human => (vec![any_json()], Entry::Other),
+        FunctionKind::Generative => {
+            (vec![any_json()], Entry::Generative { prompt: export("prompt")?, finish: export("finish")? })
+        }
+        FunctionKind::Agentic => {
+            let (goal, tools) = (export("goal")?, export("tools")?);
+            let (call_tool, finish) = (export("call-tool")?, export("finish")?);
+            (vec![any_json()], Entry::Agentic { goal, tools, call_tool, finish })
+        }
+        FunctionKind::Human => {
+            (vec![any_json()], Entry::Human { request: export("request")?, finish: export("finish")? })
+        }
         FunctionKind::App => (Vec::new(), Entry::App { describe: export("describe")?, handle: export("handle")? }),
         FunctionKind::Site => (Vec::new(), Entry::Other),
     };

@@ -12,7 +12,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use types::exec::{Entry as Wanted, HandlerKind, Host, Job, Outcome, Usage};
+use types::exec::{Entry as Wanted, HandlerKind, Host, Job, Outcome, Part, Usage};
 use types::{Fault, Json, Limits};
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Val};
@@ -21,8 +21,14 @@ use wasmtime::component::{ComponentExportIndex, Val};
 enum Plan<'a> {
     Code(&'a ComponentExportIndex),
     Tool(&'a Tool, Vec<Val>),
-    Handle { export: &'a ComponentExportIndex, kind: HandlerKind, name: String },
+    Handle {
+        export: &'a ComponentExportIndex,
+        kind: HandlerKind,
+        name: String,
+    },
     Describe(&'a ComponentExportIndex),
+    /// An export that takes JSON texts: none, one or two.
+    Part(&'a ComponentExportIndex, Vec<String>),
 }
 
 pub async fn run(inner: &Arc<Inner>, loaded: &Loaded, mut job: Job, host: Box<dyn Host>) -> Outcome {
@@ -76,12 +82,51 @@ fn plan<'a>(loaded: &'a Loaded, job: &Job) -> Result<Plan<'a>, Fault> {
             Ok(Plan::Handle { export: handle, kind: *kind, name: name.clone() })
         }
         (Entry::App { describe, .. }, Wanted::Describe) => Ok(Plan::Describe(describe)),
+        (of, Wanted::Part(part)) => plan_part(of, part, job),
         (Entry::Other, _) => Err(Fault::unavailable(&format!("running a function of kind `{is}`"))),
-        (Entry::Code(_) | Entry::Tools(_) | Entry::App { .. }, wanted) => {
+        (
+            Entry::Code(_)
+            | Entry::Tools(_)
+            | Entry::App { .. }
+            | Entry::Generative { .. }
+            | Entry::Agentic { .. }
+            | Entry::Human { .. },
+            wanted,
+        ) => {
             let message = format!("a component of kind `{is}` has {}, not {}", offers(&loaded.entry), called(wanted));
             Err(Fault::invalid("KIND_MISMATCH", message))
         }
     }
+}
+
+/// The export of a world that has several, and what it is given.
+fn plan_part<'a>(of: &'a Entry, part: &Part, job: &Job) -> Result<Plan<'a>, Fault> {
+    let input = || job.input.as_str().to_owned();
+    let (export, arguments) = match (of, part) {
+        (Entry::Generative { prompt, .. }, Part::Prompt) => (prompt, vec![input()]),
+        (Entry::Agentic { goal, .. }, Part::Goal) => (goal, vec![input()]),
+        (Entry::Agentic { tools, .. }, Part::Tools) => (tools, Vec::new()),
+        (Entry::Agentic { call_tool, .. }, Part::CallTool { name }) => (call_tool, vec![name.clone(), input()]),
+        (Entry::Human { request, .. }, Part::Request) => (request, vec![input()]),
+        (
+            Entry::Generative { finish, .. } | Entry::Agentic { finish, .. } | Entry::Human { finish, .. },
+            Part::Finish { answer },
+        ) => (finish, vec![input(), answer.as_str().to_owned()]),
+        (of, part) => {
+            let part = match part {
+                Part::Prompt => "a `prompt`",
+                Part::Goal => "a `goal`",
+                Part::Tools => "`tools`",
+                Part::CallTool { .. } => "a `call-tool`",
+                Part::Request => "a `request`",
+                Part::Finish { .. } => "a `finish`",
+            };
+            let kind = job.kind.as_str();
+            let message = format!("a component of kind `{kind}` has {}, not {part}", offers(of));
+            return Err(Fault::invalid("KIND_MISMATCH", message));
+        }
+    };
+    Ok(Plan::Part(export, arguments))
 }
 
 fn offers(entry: &Entry) -> &'static str {
@@ -89,6 +134,9 @@ fn offers(entry: &Entry) -> &'static str {
         Entry::Code(_) => "a `run`",
         Entry::Tools(_) => "functions",
         Entry::App { .. } => "handlers and a `describe`",
+        Entry::Generative { .. } => "a `prompt` and a `finish`",
+        Entry::Agentic { .. } => "a `goal`, `tools`, a `call-tool` and a `finish`",
+        Entry::Human { .. } => "a `request` and a `finish`",
         Entry::Other => "nothing that is run here",
     }
 }
@@ -101,6 +149,8 @@ fn called(wanted: &Wanted) -> &'static str {
         Wanted::Describe => "a `describe`",
         Wanted::Steps { .. } => "the steps of a workflow",
         Wanted::Webhook { .. } => "a webhook",
+        Wanted::Work { .. } => "a worker",
+        Wanted::Part(_) => "parts of a run",
     }
 }
 
@@ -169,6 +219,21 @@ async fn call(loaded: &Loaded, plan: Plan<'_>, store: &mut Store<RunState>) -> w
             let describe = instance.get_typed_func::<(), (String,)>(&mut *store, export)?;
             let (text,) = describe.call_async(&mut *store, ()).await?;
             Ok(output(text, store.data()))
+        }
+        Plan::Part(export, arguments) => {
+            type Answer = (Result<String, world::types::Fault>,);
+            let (answer,) = match arguments.as_slice() {
+                [] => instance.get_typed_func::<(), Answer>(&mut *store, export)?.call_async(&mut *store, ()).await?,
+                [one] => {
+                    let func = instance.get_typed_func::<(&str,), Answer>(&mut *store, export)?;
+                    func.call_async(&mut *store, (one.as_str(),)).await?
+                }
+                [one, two, ..] => {
+                    let func = instance.get_typed_func::<(&str, &str), Answer>(&mut *store, export)?;
+                    func.call_async(&mut *store, (one.as_str(), two.as_str())).await?
+                }
+            };
+            Ok(answer.map_err(imports::from_wit).and_then(|text| output(text, store.data())))
         }
         Plan::Tool(tool, arguments) => {
             let func = instance

@@ -56,7 +56,11 @@ fn options_of(call: &Call) -> Option<&CallOptions> {
         | Call::TimerAt { .. }
         | Call::TimerCancel { .. }
         | Call::Http { .. }
-        | Call::Poll { .. } => None,
+        | Call::Poll { .. }
+        | Call::Complete { .. }
+        | Call::Deliver { .. }
+        | Call::UseTool { .. }
+        | Call::Answer { .. } => None,
     }
 }
 
@@ -119,6 +123,13 @@ pub fn describe(call: &Call) -> String {
         // A query string can hold a token.
         Call::Http { method, url, .. } => format!("{name} {method} {}", url.split(['?', '#']).next().unwrap_or("")),
         Call::Poll { pollables } => format!("{name} of {pollables}"),
+        Call::Complete { request } => {
+            let last = request.messages.last().map(|message| message.text.as_str()).unwrap_or_default();
+            format!("{name} {} {last:?}", or_none(&request.model))
+        }
+        Call::Deliver { message } => format!("{name} {} {:?}", message.channel.as_str(), message.subject),
+        Call::UseTool { server, tool, args } => format!("{name} {server}.{tool} {}", redact(args)),
+        Call::Answer { worker, request } => format!("{name} {} {}", or_none(worker), redact(request)),
     };
     cut(text)
 }

@@ -29,12 +29,11 @@ const WORKFLOW_NOUNS: [&str; 3] = ["workflow", "step", "run"];
 pub(crate) struct GuestHost {
     pub(crate) object: Object,
     pub(crate) running: Arc<Running>,
-    lines: u32,
 }
 
 impl GuestHost {
     pub(crate) fn new(object: Object, running: Arc<Running>) -> Self {
-        Self { object, running, lines: 0 }
+        Self { object, running }
     }
 
     pub(crate) async fn answer(&mut self, call: Call) -> Result<Reply, Fault> {
@@ -64,17 +63,20 @@ impl GuestHost {
             | Call::WaitFor { .. }
             | Call::TimerAfter { .. }
             | Call::TimerAt { .. }
-            | Call::TimerCancel { .. } => Box::pin(self.answer_begun(call)).await,
-            unserved @ (Call::WorkerDo { .. }
+            | Call::TimerCancel { .. }
+            | Call::WorkerDo { .. }
             | Call::Ask { .. }
             | Call::Decide { .. }
             | Call::Approve { .. }
             | Call::Generate { .. }
             | Call::Notify { .. }
-            | Call::Integration { .. }
-            | Call::Search { .. }
-            | Call::Http { .. }
-            | Call::Poll { .. }) => Err(Fault::unavailable(unserved.name())),
+            | Call::Answer { .. } => Box::pin(self.answer_begun(call)).await,
+            Call::Complete { request } => self.complete(*request).await,
+            Call::Deliver { message } => self.deliver(*message).await,
+            Call::UseTool { server, tool, args } => self.use_tool(server, tool, args).await,
+            unserved @ (Call::Integration { .. } | Call::Search { .. } | Call::Http { .. } | Call::Poll { .. }) => {
+                Err(Fault::unavailable(unserved.name()))
+            }
         }
     }
 
@@ -253,12 +255,11 @@ impl Host for GuestHost {
     fn log(&mut self, stream: LogStream, line: String) {
         // What a replay says again is written down already.
         if self.running.durable.as_ref().is_some_and(|run| run.is_replaying()) {
-            self.lines += 1;
+            self.running.lines.fetch_add(1, Ordering::AcqRel);
             return;
         }
-        let row =
-            LogRow { action: self.running.id, ordinal: self.lines, at: self.object.node.now(), stream, text: line };
-        self.lines += 1;
+        let ordinal = self.running.lines.fetch_add(1, Ordering::AcqRel);
+        let row = LogRow { action: self.running.id, ordinal, at: self.object.node.now(), stream, text: line };
         let note = Note { logs: vec![row], ..Note::default() };
         // Lines keep their order: once one had to wait, the rest waits with it.
         let mut turn = lock(&self.running.turn);

@@ -4,10 +4,9 @@ use crate::Caller;
 use crate::commit::{Note, Queued, lock};
 use crate::declared::Callable;
 use crate::functions::FunctionVersion;
-use crate::guest::GuestHost;
 use crate::object::Object;
 use crate::running::{Chain, Running, Sending, ended, outcome_event};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, SemaphorePermit};
@@ -95,7 +94,13 @@ impl Ready {
     pub(crate) fn export(&self) -> Option<&str> {
         match &self.entry {
             Entry::Export(export) => Some(export),
-            Entry::Run | Entry::Handle { .. } | Entry::Describe | Entry::Steps { .. } | Entry::Webhook { .. } => None,
+            Entry::Run
+            | Entry::Handle { .. }
+            | Entry::Describe
+            | Entry::Steps { .. }
+            | Entry::Webhook { .. }
+            | Entry::Work { .. }
+            | Entry::Part(_) => None,
         }
     }
 }
@@ -219,6 +224,7 @@ impl Object {
             begun: Instant::now(),
             cancelled: AtomicBool::new(false),
             stop: Notify::new(),
+            lines: AtomicU32::new(0),
             turn: Mutex::default(),
             durable: None,
         })
@@ -250,16 +256,13 @@ impl Object {
         let limits = ready.function.manifest.limits.apply(self.node.inner.config.limits);
         let limits = Limits { wall: options.timeout.map_or(limits.wall, |t| limits.wall.min(t)), ..limits };
         let function = ready.function.clone();
-        let job = self.job(running, ready, limits, rand::random(), 1).await?;
-        let host = Box::new(GuestHost::new(self.clone(), running.clone()));
-        let outcome = tokio::select! {
+        let output = tokio::select! {
             biased;
             () = cancelled(running) => {
                 return Err(Fault::new(FaultKind::Cancelled, "CANCELLED", "the run was cancelled"));
             }
-            outcome = self.node.inner.executor.run(job, host) => outcome,
+            output = crate::workers::run(self, running, ready, limits, rand::random(), 1) => output?,
         };
-        let output = outcome.result?;
         function.schemas.check_output(&output)?;
         Ok(output)
     }

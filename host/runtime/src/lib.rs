@@ -51,6 +51,7 @@ pub use bus::{FailedWanted, Replayed, SubscriptionShown, SubscriptionTarget, Web
 mod blobs;
 mod commit;
 mod declared;
+mod workers;
 mod workflow;
 pub use workflow::{
     HistoryEntry, RunShown, RunStatus, RunWanted, RunsPage, RunsWanted, StepShown, StepStatus, WorkflowShown,

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::WakeTable;
 use tokio::sync::{OnceCell, RwLock, Semaphore};
-use types::exec::Executor;
+use types::exec::{Channels, Executor, Models, Outside, ToolServers};
 use types::{Fault, FaultKind, Namespace, ObjectId, ObjectRelation, ObjectRow, Place, Row, Timestamp};
 
 /// The root object's id. It is known before its file is.
@@ -36,6 +36,9 @@ pub(crate) struct NodeInner {
     pub(crate) clock: Arc<dyn Clock>,
     manual_clock: Option<Arc<ManualClock>>,
     pub(crate) executor: Arc<dyn Executor>,
+    pub(crate) models: Option<Arc<dyn Models>>,
+    pub(crate) channels: Option<Arc<dyn Channels>>,
+    pub(crate) tools: Option<Arc<dyn ToolServers>>,
     pub(crate) log: Arc<dyn CommitLog>,
     pub(crate) committers: Committers,
     pub(crate) blobs: Blobs,
@@ -98,11 +101,12 @@ impl Node {
     pub async fn open(
         config: Config,
         log: Arc<dyn CommitLog>,
-        executor: Arc<dyn Executor>,
+        outside: impl Into<Outside>,
         clock: Arc<dyn Clock>,
         manual_clock: Option<Arc<ManualClock>>,
     ) -> Result<Opened, OpenError> {
         std::fs::create_dir_all(config.data_dir.join("objects"))?;
+        let Outside { executor, models, channels, tools } = outside.into();
         let node_key = node_key(&config.data_dir)?;
         let blobs = Blobs::open(config.data_dir.join("blobs"))?;
         let (wake_table, known_wakes) = crate::durable::open_wake_table(&config.data_dir)?;
@@ -136,6 +140,9 @@ impl Node {
             config,
             clock,
             executor,
+            models,
+            channels,
+            tools,
             log,
             blobs,
             node_key,

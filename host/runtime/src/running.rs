@@ -6,7 +6,7 @@ use crate::durable::{Accepting, DurableRun};
 use crate::invoke::{InvokeOptions, Ready};
 use crate::object::Object;
 use crate::turn::OpenTurn;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -37,6 +37,8 @@ pub(crate) struct Running {
     pub(crate) begun: Instant,
     pub(crate) cancelled: AtomicBool,
     pub(crate) stop: Notify,
+    /// Lines it has logged so far.
+    pub(crate) lines: AtomicU32,
     /// What the guest wrote and is not committed yet.
     pub(crate) turn: Mutex<TurnWrites>,
     /// Its journal, when it is one that goes on whatever dies.

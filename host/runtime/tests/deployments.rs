@@ -72,9 +72,12 @@ fn executor() -> (ScriptedExecutor, Health) {
                     Entry::Handle { kind, name } => {
                         completed(&json!([kind.as_str(), name, job.input.to_value(), job.invocation.version]))
                     }
-                    Entry::Run | Entry::Export(_) | Entry::Steps { .. } | Entry::Webhook { .. } => {
-                        failed(Fault::internal())
-                    }
+                    Entry::Run
+                    | Entry::Export(_)
+                    | Entry::Steps { .. }
+                    | Entry::Webhook { .. }
+                    | Entry::Work { .. }
+                    | Entry::Part(_) => failed(Fault::internal()),
                 }
             }
         }

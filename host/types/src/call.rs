@@ -2,7 +2,8 @@
 //!
 //! The last two are asked for by the engine itself, of a run that is journaled: what it performs, and what came of it.
 
-use crate::{Fault, Json};
+use crate::exec::Dispatch;
+use crate::{Completion, Fault, Json};
 use serde::{Deserialize, Serialize};
 
 /// One import call of an invocation. Of the WASI calls only those stand here whose answer a replay must know.
@@ -164,6 +165,25 @@ pub enum Call {
     Poll {
         pollables: u32,
     },
+    /// A model is asked. No import of its own: the host does it for functions and workers that are models.
+    Complete {
+        request: Box<Completion>,
+    },
+    /// A message is handed to one channel of one person.
+    Deliver {
+        message: Box<Dispatch>,
+    },
+    /// A tool of a server outside is called (MCP).
+    UseTool {
+        server: String,
+        tool: String,
+        args: Json,
+    },
+    /// A form that somebody is to fill in (a human function).
+    Answer {
+        worker: Option<String>,
+        request: Json,
+    },
 }
 
 impl Call {
@@ -203,6 +223,10 @@ impl Call {
             Self::TimerCancel { .. } => "timers.cancel",
             Self::Http { .. } => "http.request",
             Self::Poll { .. } => "poll",
+            Self::Complete { .. } => "model.complete",
+            Self::Deliver { .. } => "channel.deliver",
+            Self::UseTool { .. } => "tools.call",
+            Self::Answer { .. } => "worker.answer",
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The seam between who keeps objects alive (`runtime`) and who runs components (`engine`, or a script in `testkit`).
 
 use crate::{
-    ActionShape, BranchOf, Call, Fault, FunctionKind, Hash, Id, Json, Limits, LogStream, Manifest, Reply, Timestamp,
+    ActionShape, BranchOf, Call, Completed, Completion, Fault, FunctionKind, Hash, Id, Json, Limits, LogStream,
+    Manifest, Reply, Spent, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,6 +43,138 @@ pub trait Courier: Send + Sync {
     /// `forbidden` for an address that is not allowed, `limit` for a body that is too large, `upstream` or `timeout` when
     /// no answer came, `unavailable` when this host has too much to post.
     fn post(&self, letter: Letter) -> BoxFuture<'_, Result<Receipt, Fault>>;
+}
+
+/// All that a node reaches beyond its own files.
+#[derive(Clone)]
+pub struct Outside {
+    pub executor: Arc<dyn Executor>,
+    /// None: no model is configured.
+    pub models: Option<Arc<dyn Models>>,
+    /// None: nobody can be written to; people find their tasks in the inbox.
+    pub channels: Option<Arc<dyn Channels>>,
+    /// None: tools of servers outside are not to be had.
+    pub tools: Option<Arc<dyn ToolServers>>,
+}
+
+impl<E: Executor> From<Arc<E>> for Outside {
+    fn from(executor: Arc<E>) -> Self {
+        Self { executor, models: None, channels: None, tools: None }
+    }
+}
+
+impl From<Arc<dyn Executor>> for Outside {
+    fn from(executor: Arc<dyn Executor>) -> Self {
+        Self { executor, models: None, channels: None, tools: None }
+    }
+}
+
+/// Asks models.
+pub trait Models: Send + Sync + 'static {
+    /// Asks one, and answers with all that it said. What is heard before the end goes to `heard` piece by piece; nobody
+    /// need listen. A status that may pass (429, 5xx, no connection) is tried again a few times, as the provider asks.
+    ///
+    /// # Errors
+    /// `upstream` (`MODEL_UNAVAILABLE` when none of that name is configured, naming the setting; `MODEL_FAILED`,
+    /// `MODEL_ANSWER_INVALID`), `timeout` or `limit`. Never an invented answer.
+    fn complete(&self, request: Completion, heard: Heard) -> BoxFuture<'_, Result<Completed, Fault>>;
+
+    /// A vector for each text, of `dimensions` numbers if that is said.
+    ///
+    /// # Errors
+    /// As for `complete`.
+    fn embed(
+        &self,
+        model: Option<String>,
+        texts: Vec<String>,
+        dimensions: Option<u32>,
+    ) -> BoxFuture<'_, Result<(Vec<Vec<f32>>, Spent), Fault>>;
+}
+
+/// Where the pieces of an answer go while it is being said. Whoever listens must not wait.
+pub type Heard = Option<Arc<dyn Fn(&str) + Send + Sync>>;
+
+/// Hands messages to people.
+pub trait Channels: Send + Sync + 'static {
+    /// Hands over one message on one channel, once; who tries again is the caller.
+    ///
+    /// # Errors
+    /// `unavailable` when there is no channel of that kind here (naming the setting), `invalid` for a target that is none,
+    /// else `upstream` or `timeout`.
+    fn deliver(&self, message: Dispatch) -> BoxFuture<'_, Result<(), Fault>>;
+}
+
+/// A message for one channel of one person.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dispatch {
+    /// The same for each attempt, so that a receiver can tell a message that it has (`Message-ID`, `webhook-id`).
+    pub id: String,
+    pub channel: ChannelKind,
+    /// An address, a channel's or user's id, a number, a URL.
+    pub target: String,
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+    /// What the receiver can press, each with where that leads; as links where the channel has no buttons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Choice>,
+    /// Of a webhook: the payload to be posted, and the secret to sign it with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Json>,
+}
+
+/// Something that the receiver of a message can press.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    pub label: String,
+    /// A page that asks once more; a GET decides nothing.
+    pub url: String,
+    /// What a button says to who verifies it (Slack).
+    pub value: String,
+}
+
+/// How somebody can be written to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelKind {
+    Email,
+    Slack,
+    Sms,
+    Webhook,
+}
+
+impl ChannelKind {
+    pub const ALL: [Self; 4] = [Self::Email, Self::Slack, Self::Sms, Self::Webhook];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Slack => "slack",
+            Self::Sms => "sms",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Servers outside that offer tools (MCP).
+pub trait ToolServers: Send + Sync + 'static {
+    /// What the server of that name offers.
+    ///
+    /// # Errors
+    /// `not-found` for a server that is not configured (naming those that are), else `upstream` or `timeout`.
+    fn list(&self, server: String) -> BoxFuture<'_, Result<Vec<crate::ToolSpec>, Fault>>;
+
+    /// Calls one of its tools. That the tool itself says it failed is `failed` (`TOOL_FAILED`).
+    ///
+    /// # Errors
+    /// As for `list`.
+    fn call(&self, server: String, tool: String, args: Json) -> BoxFuture<'_, Result<Json, Fault>>;
 }
 
 /// One request of the host's own.
@@ -141,6 +274,27 @@ pub enum Entry {
     Steps { workflow: String, branch: Option<BranchOf> },
     /// An event is posted to the webhook of this subscription: no component is called.
     Webhook { subscription: String },
+    /// A worker is asked for something; the input says for what. No component is called.
+    Work { worker: crate::Worker, method: crate::Method },
+    /// One export of a world whose runs have several: the host calls them, and a model or a person between them.
+    Part(Part),
+}
+
+/// One export of the worlds `generative`, `agentic` and `human`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Part {
+    /// `prompt(input)`
+    Prompt,
+    /// `goal(input)`
+    Goal,
+    /// `tools()`
+    Tools,
+    /// `call-tool(name, args)`; the input is the arguments.
+    CallTool { name: String },
+    /// `request(input)`
+    Request,
+    /// `finish(input, answer)`, of each of the three.
+    Finish { answer: Json },
 }
 
 /// What an app's handler is called for (spec WSM-2).

@@ -30,6 +30,10 @@ mod function;
 pub use function::{
     ActionShape, AllowedHost, AssetFile, FunctionDef, FunctionKind, LimitOverrides, Manifest, SecretGrant,
 };
+mod worker;
+pub use worker::{Method, Worker, WorkerError};
+mod completion;
+pub use completion::{Completed, Completion, Finish, Message, Role, Spent, ToolCall, ToolSpec};
 mod limits;
 pub use limits::Limits;
 mod call;

@@ -2,7 +2,7 @@
 
 use runtime::{Invocation, InvocationShown, InvocationStatus, LogEntry, Upgraded};
 use serde::Serialize;
-use types::exec::Entry;
+use types::exec::{Entry, Part};
 use types::{ActionRow, ActionStatus, Awaited, Fault, FunctionName, Json, Reply, Standing, StepRow, Trigger};
 use utoipa::ToSchema;
 
@@ -94,9 +94,14 @@ impl InvocationLineView {
         };
         let name = match &row.entry {
             Entry::Export(export) => format!("{}.{export}", row.function),
-            Entry::Run | Entry::Handle { .. } | Entry::Describe | Entry::Steps { .. } | Entry::Webhook { .. } => {
-                row.function.to_string()
-            }
+            Entry::Work { worker, method } => format!("{worker} {}", method.as_str()),
+            Entry::Part(Part::CallTool { name }) => format!("{}.{name}", row.function),
+            Entry::Run
+            | Entry::Handle { .. }
+            | Entry::Describe
+            | Entry::Steps { .. }
+            | Entry::Webhook { .. }
+            | Entry::Part(_) => row.function.to_string(),
         };
         Self {
             id: row.id.to_string(),

@@ -273,6 +273,7 @@ impl Object {
             begun: Instant::now(),
             cancelled: AtomicBool::new(false),
             stop: Notify::new(),
+            lines: AtomicU32::new(0),
             turn: Mutex::default(),
             durable: Some(Arc::new(run)),
         })
@@ -307,6 +308,9 @@ impl Object {
             if let types::exec::Entry::Webhook { subscription } = &run.row.entry {
                 return self.post_to_webhook(subscription, run).await;
             }
+            if let types::exec::Entry::Work { worker, method } = &run.row.entry {
+                return crate::workers::work(GuestHost::new(self.clone(), running.clone()), run, worker, *method).await;
+            }
             let ready = match ready {
                 Some(ready) => ready,
                 None => self.ready_again(&run.row).await?,
@@ -315,9 +319,8 @@ impl Object {
             let function = ready.function.clone();
             let limits = function.manifest.limits.apply(self.node.inner.config.limits);
             let seed = seed_of(&run.row);
-            let job = self.job(running, ready, Limits { wall: WALL, ..limits }, seed, run.attempt).await?;
-            let host = Box::new(GuestHost::new(self.clone(), running.clone()));
-            let output = self.node.inner.executor.run(job, host).await.result?;
+            let limits = Limits { wall: WALL, ..limits };
+            let output = crate::workers::run(self, running, ready, limits, seed, run.attempt).await?;
             function.schemas.check_output(&output)?;
             Ok(output)
         };

@@ -37,7 +37,7 @@ mod timeline;
 pub use timeline::{InvocationShown, STEPS_SHOWN_MAX};
 mod timer;
 mod upgrade;
-pub(crate) use step::DurableSteps;
+pub(crate) use step::{DurableSteps, Made};
 pub use upgrade::{Diverges, REPLAYED_MAX, UpgradeWanted, Upgraded};
 mod wait;
 pub(crate) use wait::let_parents_go_on;

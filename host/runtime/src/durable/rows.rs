@@ -4,7 +4,7 @@ use crate::declared::Kind;
 use crate::running::kept;
 use crate::workflow::RunOf;
 use std::time::Duration;
-use types::exec::Entry;
+use types::exec::{Entry, Part};
 use types::{ActionRow, ActionStatus, Durability, Fault, InvocationRow, InvocationState, Json, Timestamp};
 
 /// How an attempt went.
@@ -23,6 +23,9 @@ pub(super) fn target_of(row: &InvocationRow) -> String {
     if let Entry::Webhook { subscription } = &row.entry {
         return format!("{}/{subscription}", Kind::Subscription.noun());
     }
+    if let Entry::Work { worker, .. } = &row.entry {
+        return worker.to_string();
+    }
     format!("{}/{}", crate::functions::NOUN, row.function)
 }
 
@@ -35,7 +38,9 @@ pub(super) fn action(row: &InvocationRow, attempts: u32, status: ActionStatus, t
     let export = match &row.entry {
         Entry::Export(export) => Some(export.as_str()),
         Entry::Handle { name, .. } => Some(name.as_str()),
-        Entry::Run | Entry::Describe | Entry::Steps { .. } | Entry::Webhook { .. } => None,
+        Entry::Work { method, .. } => Some(method.as_str()),
+        Entry::Part(Part::CallTool { name }) => Some(name.as_str()),
+        Entry::Run | Entry::Describe | Entry::Steps { .. } | Entry::Webhook { .. } | Entry::Part(_) => None,
     };
     let completed_at = match status {
         ActionStatus::Pending | ActionStatus::Running | ActionStatus::Retrying => None,

@@ -13,22 +13,22 @@ use types::{Call, Fault, Id, Reply, Row, StepRow, Timestamp};
 
 /// A call that is being performed.
 #[derive(Clone, Debug)]
-pub(super) struct Made {
-    pub(super) ordinal: u32,
+pub(crate) struct Made {
+    pub(crate) ordinal: u32,
     /// When it was made for the first time.
-    pub(super) started_at: Timestamp,
+    pub(crate) started_at: Timestamp,
     /// What it began then.
-    pub(super) child: Option<Id>,
+    pub(crate) child: Option<Id>,
     /// Whether the journal has a row of it.
-    pub(super) is_written: bool,
+    pub(crate) is_written: bool,
     /// What a declared step is called; a guest's own name stands in its call.
-    pub(super) step_id: Option<String>,
+    pub(crate) step_id: Option<String>,
     /// Whether it is made also when the run of a workflow is to pause or to end.
-    pub(super) always: bool,
+    pub(crate) always: bool,
 }
 
 impl DurableRun {
-    pub(super) fn step_row(
+    pub(crate) fn step_row(
         &self,
         made: &Made,
         call: &Call,
@@ -75,7 +75,15 @@ impl DurableRun {
 
 /// Whether it reaches outside of what a commit of this object holds: its answer is written down at once.
 fn is_outside(call: &Call) -> bool {
-    matches!(call, Call::Try { .. } | Call::Http { .. } | Call::Poll { .. })
+    matches!(
+        call,
+        Call::Try { .. }
+            | Call::Http { .. }
+            | Call::Poll { .. }
+            | Call::Complete { .. }
+            | Call::Deliver { .. }
+            | Call::UseTool { .. }
+    )
 }
 
 impl GuestHost {
@@ -162,6 +170,13 @@ impl GuestHost {
                 end_turn(&self.object, &self.running).await?;
                 self.join_child(child, Some((run, made, call))).await
             }
+            Call::WorkerDo { .. }
+            | Call::Ask { .. }
+            | Call::Decide { .. }
+            | Call::Approve { .. }
+            | Call::Generate { .. }
+            | Call::Notify { .. }
+            | Call::Answer { .. } => self.work_durably(run, made, call).await,
             Call::Start { action, data, options } => {
                 let child = self.begin_child(made, call, action, data.clone(), options, Some(run)).await?;
                 Ok(Reply::Text(child.to_string()))

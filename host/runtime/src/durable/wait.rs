@@ -18,7 +18,7 @@ use store::Turn;
 use types::{Awaited, Call, Fault, Id, InvocationState, Reply, Row, Standing, Timestamp};
 
 /// A waiting call of a durable run: the run, its step, the call.
-pub(super) type Waiting<'a> = Option<(&'a Arc<DurableRun>, &'a mut Made, &'a Call)>;
+pub(crate) type Waiting<'a> = Option<(&'a Arc<DurableRun>, &'a mut Made, &'a Call)>;
 
 /// Makes those ready that wait for the end of this invocation.
 pub(crate) fn let_parents_go_on(turn: &mut Turn<'_>, child: Id) -> Result<(), store::Error> {
@@ -63,12 +63,19 @@ impl GuestHost {
                 self.set_timer(name, Timestamp::from_millis(*time_ms), action, data.clone()).await
             }
             Call::TimerCancel { name } => self.cancel_timer(name).await,
+            Call::WorkerDo { .. }
+            | Call::Ask { .. }
+            | Call::Decide { .. }
+            | Call::Approve { .. }
+            | Call::Generate { .. }
+            | Call::Notify { .. }
+            | Call::Answer { .. } => self.work_now(&mut made, &call).await,
             other => Err(Fault::unavailable(other.name())),
         }
     }
 
     /// Waits for the end of an invocation that is written down.
-    pub(super) async fn join_child(&mut self, child: Id, waiting: Waiting<'_>) -> Result<Reply, Fault> {
+    pub(crate) async fn join_child(&mut self, child: Id, waiting: Waiting<'_>) -> Result<Reply, Fault> {
         let object = self.object.clone();
         let told = object.end_of(child);
         if let Some(ended) = object.outcome(child).await? {
@@ -127,7 +134,7 @@ impl GuestHost {
     }
 
     /// Writes down what is waited for and lets the instance go, unless it is there now: then it answers.
-    pub(super) async fn park(
+    pub(crate) async fn park(
         &mut self,
         run: &Arc<DurableRun>,
         made: &mut Made,
