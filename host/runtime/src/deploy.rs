@@ -257,6 +257,7 @@ fn prepare(node: &crate::Node, upload: Upload) -> Result<FunctionDef, Fault> {
         manifest,
         described: None,
         vars: BTreeMap::new(),
+        declared: None,
     })
 }
 

@@ -66,6 +66,10 @@ pub struct FunctionDef {
     /// The `vars` of the application that it was deployed with: its environment, below what its manifest says.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vars: BTreeMap<String, String>,
+    /// Of a generative, agentic or human function that was declared without a component: what its component would have
+    /// said, with `{{input.…}}` for what comes from the input. Its text is what `hash` is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Json>,
 }
 
 impl FunctionDef {

@@ -32,6 +32,11 @@ pub use function::{
 };
 mod worker;
 pub use worker::{Method, Worker, WorkerError};
+mod staff;
+pub use staff::{
+    AgentDef, AgentTool, ApprovalRule, Channel, Escalation, EscalationRule, HumanDef, Mode, OnExhausted, QuietHours,
+    Urgency,
+};
 mod completion;
 pub use completion::{Completed, Completion, Finish, Message, Role, Spent, ToolCall, ToolSpec};
 mod limits;
