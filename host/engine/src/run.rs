@@ -149,6 +149,7 @@ fn called(wanted: &Wanted) -> &'static str {
         Wanted::Describe => "a `describe`",
         Wanted::Steps { .. } => "the steps of a workflow",
         Wanted::Webhook { .. } => "a webhook",
+        Wanted::Elsewhere { .. } => "another object",
         Wanted::Work { .. } => "a worker",
         Wanted::Part(_) => "parts of a run",
     }

@@ -159,13 +159,6 @@ impl GuestHost {
         Ok(Reply::Done)
     }
 
-    pub(crate) fn only_here(&self, options: &CallOptions) -> Result<(), Fault> {
-        match self.elsewhere(options)? {
-            None => Ok(()),
-            Some(_) => Err(Fault::unavailable("starting work in another object (options.target of `start`); `do` is")),
-        }
-    }
-
     pub(crate) fn deeper(&self) -> Result<(), Fault> {
         let max = self.object.node.inner.config.limits.call_depth_max;
         if self.running.chain.depth < max {

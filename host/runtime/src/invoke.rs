@@ -100,6 +100,7 @@ impl Ready {
             | Entry::Steps { .. }
             | Entry::Webhook { .. }
             | Entry::Work { .. }
+            | Entry::Elsewhere { .. }
             | Entry::Part(_) => None,
         }
     }

@@ -77,6 +77,7 @@ fn executor() -> (ScriptedExecutor, Health) {
                     | Entry::Steps { .. }
                     | Entry::Webhook { .. }
                     | Entry::Work { .. }
+                    | Entry::Elsewhere { .. }
                     | Entry::Part(_) => failed(Fault::internal()),
                 }
             }

@@ -2,7 +2,7 @@
 
 use crate::{
     ActionShape, BranchOf, Call, Completed, Completion, Fault, FunctionKind, Hash, Id, Json, Limits, LogStream,
-    Manifest, Reply, Spent, Timestamp,
+    Manifest, Namespace, Reply, Spent, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -276,6 +276,8 @@ pub enum Entry {
     Webhook { subscription: String },
     /// A worker is asked for something; the input says for what. No component is called.
     Work { worker: crate::Worker, method: crate::Method },
+    /// A `do` in another object, for a run that does not wait for it yet (`start` with a target). No component is called.
+    Elsewhere { target: Namespace, action: String, options: Json },
     /// One export of a world whose runs have several: the host calls them, and a model or a person between them.
     Part(Part),
 }

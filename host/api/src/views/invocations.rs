@@ -94,6 +94,7 @@ impl InvocationLineView {
         };
         let name = match &row.entry {
             Entry::Export(export) => format!("{}.{export}", row.function),
+            Entry::Elsewhere { target, action, .. } => format!("{action} at {target}"),
             Entry::Work { worker, method } => format!("{worker} {}", method.as_str()),
             Entry::Part(Part::CallTool { name }) => format!("{}.{name}", row.function),
             Entry::Run

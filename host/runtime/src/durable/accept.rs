@@ -6,8 +6,13 @@ use crate::Caller;
 use crate::invoke::{InvokeOptions, Ready};
 use crate::object::Object;
 use std::sync::Arc;
+use std::time::Duration;
 use store::Turn;
-use types::{ActionStatus, Fault, Id, InvocationRow, InvocationState, Retry, Row, Standing, Timestamp, Trigger};
+use types::exec::Entry;
+use types::{
+    ActionStatus, Fault, FunctionName, Id, InvocationRow, InvocationState, Json, Retry, Row, Standing, Timestamp,
+    Trigger,
+};
 
 /// An invocation that is to be accepted with the rows it is noted among.
 #[derive(Clone, Debug)]
@@ -116,6 +121,50 @@ impl Object {
         let until = options.delay.filter(|delay| !delay.is_zero()).map(|delay| now.plus(delay));
         Ok(Accepting { row: Arc::new(row), until })
     }
+}
+
+impl Object {
+    /// An invocation that runs no component: the host goes through it, and its calls are those that can be retried.
+    pub(crate) fn componentless(
+        &self,
+        caller: &Caller,
+        entry: Entry,
+        input: Json,
+        asker: Asker,
+        timeout: Duration,
+    ) -> Accepting {
+        let now = self.node.now();
+        let row = InvocationRow {
+            id: Id::new(now, rand::random()),
+            number: 0,
+            function: placeholder(),
+            version: 0,
+            entry,
+            input,
+            caller: caller.identity.clone(),
+            request_id: caller.request_id.to_string(),
+            seed: rand::random(),
+            accepted_at: now,
+            began: false,
+            trigger: asker.trigger,
+            depth: asker.depth,
+            key: None,
+            serial: None,
+            retry: Retry { max_attempts: 1, ..STANDARD_RETRY },
+            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+            deadline: None,
+            events_after: 0,
+            parent: asker.parent,
+            priority: 0,
+            retry_on: Vec::new(),
+        };
+        Accepting { row: Arc::new(row), until: None }
+    }
+}
+
+/// Stands where a function's name does; what has it says by its entry what it is.
+fn placeholder() -> FunctionName {
+    FunctionName::parse("host").expect("it is a function's name")
 }
 
 fn check_wishes(options: &InvokeOptions) -> Result<(), Fault> {

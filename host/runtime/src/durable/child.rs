@@ -24,7 +24,9 @@ impl GuestHost {
         options: &CallOptions,
         run: Option<&Arc<DurableRun>>,
     ) -> Result<Id, Fault> {
-        self.only_here(options)?;
+        if let (Call::Start { .. }, Some(target)) = (call, self.elsewhere(options)?) {
+            return self.start_elsewhere(target, made, action, data, options).await;
+        }
         self.deeper()?;
         let caller = &self.running.caller;
         let ready = match made.step_id.is_some().then(|| action.parse::<Handler>()) {

@@ -308,6 +308,10 @@ impl Object {
             if let types::exec::Entry::Webhook { subscription } = &run.row.entry {
                 return self.post_to_webhook(subscription, run).await;
             }
+            if let types::exec::Entry::Elsewhere { target, action, options } = &run.row.entry {
+                let host = GuestHost::new(self.clone(), running.clone());
+                return host.stand_for(run, target, action, options).await;
+            }
             if let types::exec::Entry::Work { worker, method } = &run.row.entry {
                 return crate::workers::work(GuestHost::new(self.clone(), running.clone()), run, worker, *method).await;
             }

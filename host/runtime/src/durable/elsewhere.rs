@@ -19,6 +19,7 @@ use crate::node::Node;
 use crate::object::{Object, fault_of, retired};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use types::exec::Entry;
 use types::{
     ActionRef, Awaited, Call, CallOptions, Fault, FaultKind, Id, InvocationRow, InvocationState, Json, Namespace,
     Reply, Row, Standing, Timestamp, Trigger,
@@ -27,6 +28,9 @@ use types::{
 /// A run that waits asks again after as long as it has waited so far, within these.
 const ASK_FIRST: Duration = Duration::from_secs(1);
 const ASK_LAST: Duration = Duration::from_secs(5 * 60);
+
+/// Of an attempt of what stands for work there, its waits not counted: all it does is ask.
+const STANDING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is asked of another object.
 struct Asked<'a> {
@@ -110,6 +114,59 @@ impl GuestHost {
                 }
                 (Ok(None), None) => return Err(retired()),
                 (Err(fault), _) => return Err(fault),
+            }
+        }
+    }
+
+    /// Has work begin there that is joined later: an invocation here stands for it, whose only call is the `do` there.
+    pub(super) async fn start_elsewhere(
+        &self,
+        target: Namespace,
+        made: &mut Made,
+        action: &str,
+        data: Json,
+        options: &CallOptions,
+    ) -> Result<Id, Fault> {
+        self.deeper()?;
+        crate::invoke::may_invoke(&self.running.caller, &parse_action(action)?)?;
+        // What can be told now is told now, and not to who joins it.
+        if let Err(fault) = self.object.reach(&self.running.caller, &target).await
+            && !is_passing(&fault)
+        {
+            return Err(fault);
+        }
+        let options = Json::of(options);
+        let entry = Entry::Elsewhere { target, action: action.to_owned(), options };
+        let asker = Asker {
+            trigger: Trigger::Step { ordinal: made.ordinal },
+            parent: Some(self.running.id),
+            depth: self.running.chain.depth + 1,
+        };
+        let accepting = self.object.componentless(&self.running.caller, entry, data, asker, STANDING_TIMEOUT);
+        let id = accepting.row.id;
+        made.child = Some(id);
+        let mut turn = lock(&self.running.turn);
+        room_in(&turn)?;
+        turn.accepts.push(accepting);
+        Ok(id)
+    }
+
+    /// The only call of such an invocation.
+    pub(super) async fn stand_for(
+        mut self,
+        run: &Arc<DurableRun>,
+        target: &Namespace,
+        action: &str,
+        options: &Json,
+    ) -> Result<Json, Fault> {
+        let options: CallOptions = serde_json::from_str(options.as_str()).map_err(|_| Fault::internal())?;
+        let options = CallOptions { target: Some(target.to_string()), ..options };
+        let call = Call::Do { action: action.to_owned(), data: run.row.input.clone(), options };
+        match self.step(run, call).await {
+            Reply::Json(output) => Ok(output),
+            Reply::Fault(fault) => Err(fault),
+            Reply::Text(_) | Reply::Version(_) | Reply::Bool(_) | Reply::Done | Reply::Http(_) | Reply::Ready(_) => {
+                Err(Fault::internal())
             }
         }
     }

@@ -23,6 +23,9 @@ pub(super) fn target_of(row: &InvocationRow) -> String {
     if let Entry::Webhook { subscription } = &row.entry {
         return format!("{}/{subscription}", Kind::Subscription.noun());
     }
+    if let Entry::Elsewhere { target, .. } = &row.entry {
+        return format!("Object/{target}");
+    }
     if let Entry::Work { worker, .. } = &row.entry {
         return worker.to_string();
     }
@@ -39,6 +42,7 @@ pub(super) fn action(row: &InvocationRow, attempts: u32, status: ActionStatus, t
         Entry::Export(export) => Some(export.as_str()),
         Entry::Handle { name, .. } => Some(name.as_str()),
         Entry::Work { method, .. } => Some(method.as_str()),
+        Entry::Elsewhere { action, .. } => Some(action.as_str()),
         Entry::Part(Part::CallTool { name }) => Some(name.as_str()),
         Entry::Run | Entry::Describe | Entry::Steps { .. } | Entry::Webhook { .. } | Entry::Part(_) => None,
     };

@@ -254,6 +254,7 @@ fn not_taken(invocation: &Invocation, target: &FunctionVersion) -> Option<String
         Entry::Steps { .. } => {
             return Some("the steps of a workflow go on with the definition they began with".to_owned());
         }
+        Entry::Elsewhere { .. } => return Some("what runs in another object goes on there".to_owned()),
         Entry::Work { .. } => return Some("what a worker is asked for runs no function".to_owned()),
         Entry::Part(_) => return Some("a tool of an agent that runs ends with the version it began with".to_owned()),
         Entry::Webhook { .. } => return Some("what is posted to a webhook runs no function".to_owned()),

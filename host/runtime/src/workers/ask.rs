@@ -1,15 +1,13 @@
 //! Asking a worker: the work begins as an invocation of its own, and whoever asked waits for it like for any other.
 
-use crate::Caller;
 use crate::commit::lock;
-use crate::durable::{Accepting, Asker, DurableRun, Made};
+use crate::durable::{Asker, DurableRun, Made};
 use crate::guest::{GuestHost, end_turn, room_in};
-use crate::object::Object;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use types::exec::Entry;
-use types::{Call, Fault, FunctionName, Id, InvocationRow, Json, Method, Reply, Retry, Row, Trigger, Worker};
+use types::{Call, Fault, Id, Json, Method, Reply, Row, Trigger, Worker};
 
 /// Of one attempt of work, its waits not counted.
 const WORK_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -52,7 +50,9 @@ impl GuestHost {
             parent: Some(self.running.id),
             depth: self.running.chain.depth + 1,
         };
-        let accepting = self.object.work(&self.running.caller, asking, asker);
+        let Asking { worker, method, input } = asking;
+        let entry = Entry::Work { worker, method };
+        let accepting = self.object.componentless(&self.running.caller, entry, input, asker, WORK_TIMEOUT);
         let id = accepting.row.id;
         made.child = Some(id);
         let mut turn = lock(&self.running.turn);
@@ -95,43 +95,4 @@ impl GuestHost {
         let worker = worker.parse().map_err(|e: types::WorkerError| Fault::invalid("WORKER_INVALID", e.to_string()))?;
         Ok(Asking { worker, method, input: Json::from_value(&input) })
     }
-}
-
-impl Object {
-    /// The invocation that a worker's work is.
-    fn work(&self, caller: &Caller, asking: Asking, asker: Asker) -> Accepting {
-        let Asking { worker, method, input } = asking;
-        let now = self.node.now();
-        let row = InvocationRow {
-            id: Id::new(now, rand::random()),
-            number: 0,
-            function: placeholder(),
-            version: 0,
-            entry: Entry::Work { worker, method },
-            input,
-            caller: caller.identity.clone(),
-            request_id: caller.request_id.to_string(),
-            seed: rand::random(),
-            accepted_at: now,
-            began: false,
-            trigger: asker.trigger,
-            depth: asker.depth,
-            key: None,
-            serial: None,
-            // What can be tried again is tried again where it fails: a model, a channel. A person is asked once.
-            retry: Retry { max_attempts: 1, ..crate::STANDARD_RETRY },
-            timeout_ms: u64::try_from(WORK_TIMEOUT.as_millis()).unwrap_or(u64::MAX),
-            deadline: None,
-            events_after: 0,
-            parent: asker.parent,
-            priority: 0,
-            retry_on: Vec::new(),
-        };
-        Accepting { row: Arc::new(row), until: None }
-    }
-}
-
-/// Stands where a function's name does; no function has it, for work runs none.
-fn placeholder() -> FunctionName {
-    FunctionName::parse("worker").expect("it is a name")
 }

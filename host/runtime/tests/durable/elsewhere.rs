@@ -64,6 +64,9 @@ fn executor(effects: &Performed) -> ScriptedExecutor {
     });
     executor.on("work", |_, mut host| async move {
         let all = async {
+            let data = Json::from_value(&json!("begun"));
+            let begin = Call::Start { action: "count".into(), data, options: there("https://b.test") };
+            let begun = ask(&mut host, begin).await?.as_str().unwrap_or_default().to_owned();
             let own = ask(
                 &mut host,
                 Call::Do {
@@ -76,7 +79,8 @@ fn executor(effects: &Performed) -> ScriptedExecutor {
             let fast = ask(&mut host, do_there("https://b.test", "count", &json!("fast"))).await?;
             let slow = ask(&mut host, do_there("https://b.test", "slow", &json!(null))).await?;
             let last = ask(&mut host, do_there("https://b.test", "count", &json!("fast"))).await?;
-            Ok::<_, Fault>(json!([own, fast, slow, last]))
+            let begun = ask(&mut host, Call::Join { action_id: begun }).await?;
+            Ok::<_, Fault>(json!([own, fast, slow, last, begun]))
         };
         outcome(all.await)
     });
@@ -199,7 +203,7 @@ async fn functions_call_within_their_tree_and_with_the_rights_of_their_caller() 
     };
     let all = || Scopes::all();
     let refused = |code: &str| Err(code.to_owned());
-    for how in ["do", "try", "send"] {
+    for how in ["do", "try", "send", "start"] {
         for durability in [Durability::Do, Durability::Try] {
             let check = async |object: &Object, caller: &Caller, target: &str| {
                 call(object, caller, durability, &to(target, how)).await.map(|done| done.map(|_| ()))
@@ -219,8 +223,6 @@ async fn functions_call_within_their_tree_and_with_the_rights_of_their_caller() 
             assert_eq!(answer, refused("FORBIDDEN"), "{how}: the scopes of the caller count there");
         }
     }
-    let start = json!({ "how": "start", "action": "count", "data": "n", "target": "https://acme.test" });
-    assert!(call(&shop, &scene.caller, Durability::Do, &start).await?.is_err());
     Ok(())
 }
 
@@ -285,7 +287,7 @@ struct World {
 async fn world(scene: &Scene, row: &ActionRow) -> anyhow::Result<World> {
     let b = object(scene, "https://b.test").await?;
     let mut counters = vec![counter(scene, &scene.root, "own").await?];
-    for name in ["fast", "slow"] {
+    for name in ["fast", "slow", "begun"] {
         counters.push(counter(scene, &b, name).await?);
     }
     let runs_there = vec![runs_of(scene, &b, "count").await?.len(), runs_of(scene, &b, "slow").await?.len()];
@@ -336,8 +338,8 @@ fn a_stop_after_any_commit_of_either_object_does_nothing_twice_and_loses_nothing
     let whole = tempfile::tempdir()?;
     let (batches, reference) = lives(first_life(whole.path(), executor(&effects), usize::MAX))?;
     let reference = reference.expect("nothing stops it");
-    assert_eq!(reference.output, json!([1, 1, 1, 2]));
-    assert_eq!((&reference.counters, &reference.runs_there), (&vec![1, 2, 1], &vec![2, 1]));
+    assert_eq!(reference.output, json!([1, 1, 1, 2, 1]));
+    assert_eq!((&reference.counters, &reference.runs_there), (&vec![1, 2, 1, 1], &vec![3, 1]));
     let mut accepted = 0;
     for left in 0..batches {
         let (dir, after) = (tempfile::tempdir()?, tempfile::tempdir()?);
