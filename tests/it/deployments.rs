@@ -148,3 +148,27 @@ file = "nightly.json"
     assert!(run["input"]["scheduledTime"].is_string(), "a tick is its input: {run}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrangler_file_becomes_a_do_toml_that_a_plan_accepts() -> anyhow::Result<()> {
+    let server = Server::start()?;
+    let user = User::of(&server)?;
+    let wrangler = "name = \"shop\"\nmain = \"shop.wasm\"\n[[durable_objects.bindings]]\nname = \"CART\"\nclass_name = \"Cart\"\n\
+                    [[migrations]]\ntag = \"v1\"\nnew_sqlite_classes = [\"Cart\"]\n";
+    user.file("wrangler.toml", wrangler.as_bytes())?;
+    let printed = user.run(&["deployments", "import", "wrangler.toml"])?;
+    let imported = printed.ok();
+    assert!(imported.contains("class = \"Cart\""), "{imported}");
+    user.file("do.toml", imported.as_bytes())?;
+    user.file("shop.wasm", &app(r#"{"abi":1}"#, false))?;
+    let planned = user.run(&["deploy", "--dry-run", "--json"])?.json();
+    assert!(changed(&planned).contains(&("add", "CART")), "{planned}");
+
+    user.file("wrangler.toml", b"name = \"shop\"\nrouts = []\n")?;
+    let warned = user.run(&["deployments", "import", "wrangler.toml", "--json"])?.json();
+    assert!(warned["warnings"][0].as_str().is_some_and(|told| told.starts_with("wrangler.toml:2: routs")), "{warned}");
+    user.file("wrangler.toml", b"name = [\n")?;
+    let refused = user.run(&["deployments", "import", "wrangler.toml", "--json"])?.error(10);
+    assert!(refused["message"].as_str().is_some_and(|told| told.contains("wrangler.toml:")), "{refused}");
+    Ok(())
+}

@@ -38,11 +38,11 @@ impl Calls {
     }
 }
 
-/// `work` gives its input back, `broken` fails until `mend` has run, `hang` never ends.
+/// `work` gives its input back, `broken` fails until `mend` has run, `busy` fails and can be retried, `hang` never ends.
 fn executor(calls: &Calls) -> ScriptedExecutor {
     let executor = ScriptedExecutor::new();
     let mended = Performed::default();
-    for name in ["work", "undo", "mend", "broken", "hang", "told"] {
+    for name in ["work", "undo", "mend", "broken", "busy", "hang", "told"] {
         let (calls, mended) = (calls.clone(), mended.clone());
         executor.on(name, move |job, _| {
             let input = job.input.to_value();
@@ -52,6 +52,7 @@ fn executor(calls: &Calls) -> ScriptedExecutor {
                 match name {
                     "mend" => completed(&json!(mended.one_more())),
                     "broken" if mended.times() == 0 => failed(Fault::invalid("BAD", "not yet mended")),
+                    "busy" => failed(Fault::failed("BUSY", "come back later")),
                     "hang" => std::future::pending().await,
                     _ => completed(&input),
                 }
@@ -105,7 +106,7 @@ impl Flow {
 
     async fn new(dir: &Path) -> anyhow::Result<Self> {
         let flow = Self::open(dir, &Calls::default()).await?;
-        flow.scene.deploy(&["work", "undo", "mend", "broken", "hang", "told", "say", "coded"]).await?;
+        flow.scene.deploy(&["work", "undo", "mend", "broken", "busy", "hang", "told", "say", "coded"]).await?;
         Ok(flow)
     }
 
@@ -376,6 +377,22 @@ async fn a_failed_run_without_compensation_begins_again_at_the_failed_step() -> 
     root.resume_run(caller, "plain", "s", Some("b".into())).await?;
     flow.until("plain", "s", RunStatus::Completed).await?;
     assert_eq!((flow.calls.of("work:a"), flow.calls.of("work:b"), flow.calls.of("broken:c")), (2, 3, 4));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_is_retried_for_the_codes_that_it_names_and_no_others() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let flow = Flow::new(dir.path()).await?;
+    flow.scene.let_time_fly(Duration::from_millis(100));
+    for (name, codes, times) in [("named", json!(["BUSY"]), 3), ("other", json!(["OTHER"]), 1), ("all", json!([]), 3)] {
+        let retry = json!({ "maxAttempts": 3, "initialDelayMs": 1, "retryOn": codes });
+        let step = json!({ "do": { "name": "step", "action": "busy", "input": name, "retry": retry } });
+        flow.define(name, &[step]).await?;
+        flow.start(name, "1", json!(null)).await?;
+        let run = flow.until(name, "1", RunStatus::Failed).await?;
+        assert_eq!(flow.calls.of(&format!("busy:{name}")), times, "{name}: {run:?}");
+    }
     Ok(())
 }
 
