@@ -4,6 +4,7 @@ use crate::env::{self, Env};
 use crate::failure::{Failure, Result};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 use types::Namespace;
 
@@ -19,6 +20,7 @@ pub(crate) struct Config {
     pub(crate) allow_private_networks: bool,
     pub(crate) connections_max: usize,
     pub(crate) objects_open_max: usize,
+    pub(crate) runs_kept: Duration,
     pub(crate) memory_mb: u64,
     pub(crate) cpu_ms: u64,
     pub(crate) timeout_ms: u64,
@@ -76,6 +78,7 @@ struct Server {
 #[serde(default, deny_unknown_fields)]
 struct Objects {
     open_max: Option<usize>,
+    runs_kept: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -142,6 +145,7 @@ fn merge(flags: &Flags, env: &Env, folder: &Path, path: Option<&Path>, file: Tex
         allow_private_networks: private.expect(HELD),
         connections_max: positive("connections_max", file.server.connections_max, defaults.server.connections_max)?,
         objects_open_max: positive("objects.open_max", file.objects.open_max, defaults.objects.open_max)?,
+        runs_kept: runs_kept(&file.objects.runs_kept.or(defaults.objects.runs_kept).expect(HELD))?,
         memory_mb: limits.memory_mb.or(defaults.limits.memory_mb).expect(HELD),
         cpu_ms: limits.cpu_ms.or(defaults.limits.cpu_ms).expect(HELD),
         timeout_ms: limits.timeout_ms.or(defaults.limits.timeout_ms).expect(HELD),
@@ -154,6 +158,18 @@ fn merge(flags: &Flags, env: &Env, folder: &Path, path: Option<&Path>, file: Tex
         test_mode: flags.test_mode,
         new_root_key: flags.new_root_key,
     })
+}
+
+/// An idempotency key is known for a day after its run.
+const RUNS_KEPT_MIN: Duration = Duration::from_secs(24 * 3600);
+
+fn runs_kept(text: &str) -> Result<Duration> {
+    let refuse = || {
+        let message =
+            format!("objects.runs_kept is {text:?}; a time of \"1 day\" or more is accepted, like \"30 days\"");
+        Failure::new("CONFIG_INVALID", message)
+    };
+    types::parse_duration(text).ok().filter(|kept| *kept >= RUNS_KEPT_MIN).ok_or_else(refuse)
 }
 
 /// What the data folder is called unless somebody names it.
@@ -293,6 +309,15 @@ mod tests {
             let failure = config(&Flags::default(), &[], file).unwrap_err();
             assert!(failure.message.ends_with(line), "{}", failure.message);
             assert_eq!(failure.exit as u8, 10);
+        }
+    }
+
+    #[test]
+    fn runs_are_kept_for_a_day_at_least() {
+        let kept = |text: &str| config(&Flags::default(), &[], &format!("[objects]\nruns_kept = {text:?}\n"));
+        assert_eq!(kept("48 hours").map(|config| config.runs_kept.as_secs()).ok(), Some(48 * 3600));
+        for bad in ["23 hours", "for ever", "-1d"] {
+            assert!(kept(bad).is_err_and(|failure| failure.message.contains("objects.runs_kept")), "{bad}");
         }
     }
 

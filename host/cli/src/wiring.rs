@@ -126,6 +126,7 @@ fn node_config(config: &Config) -> runtime::Config {
         runs_max: config.runs_max,
         object_runs_max: config.object_runs_max,
         functions_max: config.functions_max,
+        runs_kept: config.runs_kept,
         limits: limits(config),
         new_root_key: config.new_root_key,
         faults: types::Faults::none(),
