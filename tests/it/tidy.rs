@@ -20,7 +20,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("world", &[]),
     ("engine", &["types", "world"]),
     ("runtime", &["types", "commit-log", "store", "model", "journal", "schedule", "auth"]),
-    ("api", &["types", "model", "auth", "runtime"]),
+    ("console", &[]),
+    ("api", &["types", "model", "auth", "runtime", "console"]),
     ("authoring", &["types"]),
     ("testkit", &["types", "commit-log", "auth", "runtime"]),
     ("cli", &["types", "model", "commit-log", "store", "engine", "auth", "runtime", "api", "authoring"]),
@@ -35,6 +36,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("axum", &["api"]),
     ("clap", &["cli"]),
+    ("askama", &["console"]),
     ("wit-component", &["authoring", "engine"]),
     ("reqwest", &["cli"]),
 ];
