@@ -55,16 +55,16 @@ async fn ids_are_whatever_they_are() -> anyhow::Result<()> {
     let server = Server::start()?;
     let user = User::of(&server)?;
     for id in ["john@acme.com", "a/b", "100%", "ü 1", "v1", "~1"] {
-        user.run(&["things", "create", "Human", id, "--set", "n=12345678901234567890.10"])?.ok();
+        user.run(&["things", "create", "Contact", id, "--set", "n=12345678901234567890.10"])?.ok();
         let shown = user.run(&["things", "get", "humans", id, "--json"])?.json();
         assert_eq!(
             (&shown["id"], shown["data"].to_string()),
             (&json!(id), "{\"n\":12345678901234567890.10}".to_owned())
         );
     }
-    let shown = user.run(&["things", "get", "Human/john%40acme.com@v1", "--json"])?.json();
+    let shown = user.run(&["things", "get", "Contact/john%40acme.com@v1", "--json"])?.json();
     assert_eq!(shown["id"], "john@acme.com");
-    user.run_with(&["things", "create", "Human/copy", "--data", "-"], &shown.to_string())?.ok();
+    user.run_with(&["things", "create", "Contact/copy", "--data", "-"], &shown.to_string())?.ok();
     Ok(())
 }
 

@@ -375,6 +375,10 @@ pub(crate) struct KeyView {
     created_by: String,
     created_at: String,
     expires_at: Option<String>,
+    /// Whom it speaks for; left out: itself.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[schema(rename = "as", example = "Human/ann")]
+    subject: Option<String>,
     /// The whole key, in the answer that makes it and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
@@ -390,6 +394,7 @@ impl KeyView {
             created_by: row.created_by,
             created_at: row.created_at.to_string(),
             expires_at: row.expires_at.map(|at| at.to_string()),
+            subject: row.subject.map(|subject| subject.to_string()),
             key: None,
         }
     }

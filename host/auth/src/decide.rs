@@ -3,7 +3,7 @@
 use crate::Key;
 use std::fmt::Write;
 use subtle::ConstantTimeEq;
-use types::{Fault, FaultKind, Id, Identity, IdentityKind, KeyRow, Namespace, Scopes, Timestamp};
+use types::{Fault, FaultKind, Id, Identity, IdentityKind, KeyRow, Namespace, Scopes, Timestamp, Worker};
 
 /// Why nobody was recognised. The reason is for the host's log: outside, every refusal of a credential that was sent
 /// looks the same (spec KEY-2), so that nobody learns which keys exist.
@@ -65,12 +65,13 @@ pub fn check(row: &KeyRow, now: Timestamp) -> Result<(), Refusal> {
 
 /// Who calls with the key of `row` in the object `ns`. Whether the key counts is [`check`]'s question.
 pub fn identity(ns: &Namespace, row: &KeyRow) -> Identity {
-    Identity {
-        actor: actor(ns, IdentityKind::Service, &row.name).into(),
-        kind: IdentityKind::Service,
-        scopes: row.scopes.clone(),
-        key: Some(row.id),
-    }
+    // A person or an agent calls as the thing that it is; whoever has no subject is a service of the key's name.
+    let (actor, kind) = match &row.subject {
+        Some(subject @ Worker::Human(_)) => (format!("{ns}/{subject}"), IdentityKind::Human),
+        Some(subject @ Worker::Agent(_)) => (format!("{ns}/{subject}"), IdentityKind::Agent),
+        Some(Worker::Role(_)) | None => (actor(ns, IdentityKind::Service, &row.name), IdentityKind::Service),
+    };
+    Identity { actor: actor.into(), kind, scopes: row.scopes.clone(), key: Some(row.id) }
 }
 
 /// `{ns}/Service/{name}`, the name percent-encoded as a path segment.
@@ -98,6 +99,8 @@ pub struct NewKey {
     pub name: String,
     pub scopes: Scopes,
     pub expires_at: Option<Timestamp>,
+    /// Whom it speaks for: `Human/ann`; None: itself.
+    pub subject: Option<Worker>,
 }
 
 impl NewKey {
@@ -125,6 +128,9 @@ impl NewKey {
         }
         if self.scopes.iter().count() > Self::SCOPES_MAX {
             return refuse(format!("scopes: at most {}", Self::SCOPES_MAX));
+        }
+        if let Some(role @ Worker::Role(_)) = &self.subject {
+            return refuse(format!("as: {role} is nobody; a key speaks for Human/NAME or Agent/NAME"));
         }
         match self.expires_at {
             Some(end) if end <= now => refuse(format!("expiresAt: {end} is not in the future")),
@@ -157,7 +163,7 @@ pub fn issue(new: NewKey, by: &Identity, id: Id, random: [u8; 32], now: Timestam
 
 /// The first key of an installation. It may do everything, and nobody made it.
 pub fn root(ns: &Namespace, id: Id, random: [u8; 32], now: Timestamp) -> (KeyRow, Key) {
-    let new = NewKey { name: "root".into(), scopes: Scopes::all(), expires_at: None };
+    let new = NewKey { name: "root".into(), scopes: Scopes::all(), expires_at: None, subject: None };
     row_and_key(new, &actor(ns, IdentityKind::Service, "root"), id, random, now)
 }
 
@@ -173,6 +179,7 @@ fn row_and_key(new: NewKey, by: &str, id: Id, random: [u8; 32], now: Timestamp) 
         created_at: now,
         expires_at: new.expires_at,
         revoked_at: None,
+        subject: new.subject,
     };
     (row, key)
 }
@@ -198,7 +205,7 @@ mod tests {
     }
 
     fn wanted(name: &str, of: &[&str]) -> NewKey {
-        NewKey { name: name.into(), scopes: scopes(of), expires_at: None }
+        NewKey { name: name.into(), scopes: scopes(of), expires_at: None, subject: None }
     }
 
     fn minter(of: &[&str]) -> Identity {

@@ -1,6 +1,6 @@
 //! A call as a journal knows it: what makes it the same call, and how a person reads it.
 
-use types::{Call, CallOptions, redact};
+use types::{Call, CallOptions, RequestCall, redact};
 
 /// How much of a call is kept for a person.
 const DESCRIBED_BYTES_MAX: usize = 256;
@@ -8,9 +8,13 @@ const DESCRIBED_BYTES_MAX: usize = 256;
 /// Of what a call asks for. What only says how (time-outs, retries, a delay) may change from one version of the code to
 /// the next.
 pub fn fingerprint(call: &Call) -> u64 {
-    let bytes = match options_of(call) {
-        None => postcard::to_stdvec(call),
-        Some(_) => postcard::to_stdvec(&without_how(call)),
+    let bytes = match call {
+        // How a message is worded may change while who was sent it is waited for.
+        Call::Deliver { message } => {
+            postcard::to_stdvec(&(call.name(), &message.id, message.channel.as_str(), &message.target))
+        }
+        _ if options_of(call).is_some() => postcard::to_stdvec(&without_how(call)),
+        _ => postcard::to_stdvec(call),
     };
     // Writing our own types into memory cannot fail; if it did, two such calls would count as the same.
     let hash = blake3::hash(&bytes.unwrap_or_default());
@@ -60,7 +64,8 @@ fn options_of(call: &Call) -> Option<&CallOptions> {
         | Call::Complete { .. }
         | Call::Deliver { .. }
         | Call::UseTool { .. }
-        | Call::Answer { .. } => None,
+        | Call::Answer { .. }
+        | Call::Request { .. } => None,
     }
 }
 
@@ -129,6 +134,12 @@ pub fn describe(call: &Call) -> String {
         }
         Call::Deliver { message } => format!("{name} {} {:?}", message.channel.as_str(), message.subject),
         Call::UseTool { server, tool, args } => format!("{name} {server}.{tool} {}", redact(args)),
+        Call::Request { what } => match what {
+            RequestCall::Open => name.to_owned(),
+            RequestCall::Wait { until, .. } => format!("{name} until {until}"),
+            RequestCall::Moment { number } => format!("{name} {number}"),
+            RequestCall::Warn { warnings } => format!("{name} of {}", warnings.len()),
+        },
         Call::Answer { worker, request } => format!("{name} {} {}", or_none(worker), redact(request)),
     };
     cut(text)

@@ -24,7 +24,19 @@ const SEND_DELAY_MAX: Duration = Duration::from_secs(3600);
 /// Nouns whose events only the platform makes (spec BUS-1), in lower case.
 const PLATFORM_NOUNS: [&str; 7] = ["action", "function", "schedule", "audit", "object", "key", "secret"];
 /// Further ones, exactly as they stand here: `Step` and `Run` are words that tenants have for things of their own.
-const WORKFLOW_NOUNS: [&str; 3] = ["workflow", "step", "run"];
+const WORKFLOW_NOUNS: [&str; 11] = [
+    "workflow",
+    "step",
+    "run",
+    "approval",
+    "question",
+    "decision",
+    "generation",
+    "task",
+    "notification",
+    "goal",
+    "tool",
+];
 
 pub(crate) struct GuestHost {
     pub(crate) object: Object,
@@ -71,6 +83,8 @@ impl GuestHost {
             | Call::Generate { .. }
             | Call::Notify { .. }
             | Call::Answer { .. } => Box::pin(self.answer_begun(call)).await,
+            // Only the host makes it, of a run that has a journal: it is a step there.
+            Call::Request { .. } => Err(Fault::internal()),
             Call::Complete { request } => self.complete(*request).await,
             Call::Deliver { message } => self.deliver(*message).await,
             Call::UseTool { server, tool, args } => self.use_tool(server, tool, args).await,

@@ -404,9 +404,8 @@ fn entry(caller: &Caller, action: &ActionRef, callable: &Callable, input: &Json)
             let message = format!("{} is an app: call the functions that it declares by their names", function.name);
             Err(Fault::not_found("ACTION_NOT_FOUND", message))
         }
-        kind @ (FunctionKind::Generative | FunctionKind::Agentic | FunctionKind::Human | FunctionKind::Site) => {
-            Err(Fault::unavailable(&format!("running a function of kind {}", kind.as_str())))
-        }
+        FunctionKind::Generative | FunctionKind::Agentic | FunctionKind::Human => Ok(Entry::Run),
+        kind @ FunctionKind::Site => Err(Fault::unavailable(&format!("running a function of kind {}", kind.as_str()))),
     }
 }
 

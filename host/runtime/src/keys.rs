@@ -104,6 +104,13 @@ impl Object {
         let (row, key) = auth::issue(new, &caller.identity, id, rand::random(), now)?;
         let draft = ActionDraft::of(caller, now, "create", format!("Key/{id}"));
         let made = row.clone();
+        // Who speaks for somebody is that one to every request: it takes a permission of its own.
+        if let Some(subject) = &row.subject {
+            caller.may("actors", "impersonate")?;
+            if let types::Worker::Human(id) = subject {
+                self.must_be_own(id).await?;
+            }
+        }
         self.change(512, move |turn| {
             let held = turn.keys(None, KEYS_MAX).map_err(|e| fault_of(&e))?.items.len();
             if held >= KEYS_MAX as usize {
@@ -112,9 +119,11 @@ impl Object {
                     format!("an object has made {KEYS_MAX} keys, which is the limit, revoked ones included"),
                 ));
             }
-            let details = serde_json::json!({ "name": row.name, "scopes": row.scopes });
+            let details = serde_json::json!({ "name": row.name, "scopes": row.scopes, "as": row.subject });
+            let subject = row.subject.clone().map(|subject| Row::KeySubject { key: row.id, subject });
             let write = |turn: &mut store::Turn<'_>| {
                 turn.write(Row::Key(row))?;
+                subject.map_or(Ok(()), |subject| turn.write(subject))?;
                 let (action, event) = done(&draft, None, None, details, "created");
                 turn.write(Row::Action(action))?;
                 write_event(turn, event, draft.id, draft.at)

@@ -33,7 +33,7 @@ mod objects;
 mod things;
 pub use store::{
     ActionFilter, Comparison, EventFilter, FailedDelivery, FailedFilter, Field, Follower, LogEntry, LogFilter, Page,
-    ThingFilter, ThingSort,
+    RequestFilter, ThingFilter, ThingSort,
 };
 pub use things::{
     BranchShown, BranchWanted, Change, Direction, EdgeShown, Expect, Idempotency, Listed, MergeWanted, Merged,
@@ -52,6 +52,7 @@ mod blobs;
 mod commit;
 mod declared;
 mod workers;
+pub use workers::{Decider, Decision, RequestsWanted, Settled};
 mod workflow;
 pub use workflow::{
     HistoryEntry, RunShown, RunStatus, RunWanted, RunsPage, RunsWanted, StepShown, StepStatus, WorkflowShown,

@@ -359,6 +359,8 @@ impl Inner {
                 | Row::EventOrigin(_)
                 | Row::RunsForgotten { .. }
                 | Row::InvocationWish { .. }
+                | Row::Request(_)
+                | Row::KeySubject { .. }
                 | Row::WorkflowRun(_) => {}
             }
         }

@@ -167,7 +167,7 @@ async fn a_key_gives_no_object_a_parent_that_it_is_not_above() -> anyhow::Result
     }
     let a = object(&test.node, "https://a.test").await?;
     let all = types::Permission::parse("*.*").map(|all| Scopes::new(vec![all]))?;
-    let new = org_ai_runtime::NewKey { name: "a".into(), scopes: all, expires_at: None };
+    let new = org_ai_runtime::NewKey { name: "a".into(), scopes: all, expires_at: None, subject: None };
     let (_, key) = a.issue_key(&caller(), new).await?;
     let credential = auth::Credential::ApiKey(key);
     let identity = test.node.authenticate(&a, Some(&credential)).await?;

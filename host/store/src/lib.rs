@@ -40,8 +40,8 @@ mod read;
 pub use read::{
     ActionFilter, Archived, Beyond, Comparison, Cuts, Deleted, Edge, EventFilter, FailedDelivery, FailedFilter, Field,
     Follower, Forgettable, Invocation, InvocationFilter, InvocationStatus, Line, LogEntry, LogFilter, Origin, PAGE_MAX,
-    Page, Reader, SCAN_MAX, Scheduled, Side, ThingFilter, ThingList, ThingPage, ThingSort, VersionHead, WorkflowRun,
-    WorkflowRunFilter,
+    Page, Reader, RequestFilter, SCAN_MAX, Scheduled, Side, ThingFilter, ThingList, ThingPage, ThingSort, VersionHead,
+    WorkflowRun, WorkflowRunFilter,
 };
 mod wakes;
 pub use wakes::WakeTable;

@@ -26,6 +26,8 @@ mod list;
 pub use list::{Comparison, Field, ThingFilter, ThingList, ThingPage, ThingSort};
 mod relations;
 pub use relations::{Edge, Side};
+mod requests;
+pub use requests::RequestFilter;
 mod schedules;
 pub use schedules::Scheduled;
 mod things;

@@ -4,6 +4,7 @@ mod archive;
 mod deliveries;
 mod followers;
 mod invocations;
+mod requests;
 mod schedules;
 mod things;
 mod workflows;
@@ -97,6 +98,11 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
         Row::TakenIn { source, through } => followers::put_taken_in(connection, *source, *through),
         Row::EventOrigin(origin) => followers::put_origin(connection, origin),
         Row::InvocationWish { id, priority, retry_on } => invocations::wish(connection, *id, *priority, retry_on),
+        Row::Request(request) => requests::put(connection, request),
+        Row::KeySubject { key, subject } => {
+            let sql = "UPDATE keys SET subject = ?2 WHERE id = ?1";
+            run(connection, sql, params![Blob::of(*key), subject.to_string()])
+        }
         Row::RunsForgotten { runs, through, at } => invocations::forget(connection, runs, *through, *at),
     }
 }

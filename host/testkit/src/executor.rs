@@ -11,7 +11,8 @@ use types::{ActionShape, Fault, FaultKind, FunctionKind, Json};
 pub type Behaviour = Arc<dyn Fn(Job, Box<dyn Host>) -> BoxFuture<'static, Outcome> + Send + Sync>;
 
 /// A component is a file with the text `scripted:NAME …`; NAME says which closure it runs. What follows the name makes
-/// versions differ. `scripted-app:NAME …` is an app: its closure finds in the job's entry what is asked of it.
+/// versions differ. `scripted-app:NAME …` is an app, and `scripted-human:`, `scripted-generative:` and `scripted-agentic:`
+/// are functions of these kinds: their closures find in the job's entry what is asked of them.
 #[derive(Default, Clone)]
 pub struct ScriptedExecutor(Arc<Mutex<HashMap<String, Behaviour>>>, Arc<Mutex<Option<Receiver>>>);
 
@@ -39,26 +40,36 @@ impl ScriptedExecutor {
     fn find(&self, component: &ComponentFile) -> Result<Behaviour, Fault> {
         let refused = |why: &str| Fault::invalid("COMPONENT_INVALID", why);
         let text = std::fs::read_to_string(&component.path).map_err(|_| refused("not a scripted component"))?;
-        let name = text
-            .strip_prefix("scripted-app:")
-            .or_else(|| text.strip_prefix("scripted:"))
-            .and_then(|rest| rest.split_whitespace().next());
+        let name = parse(&text).and_then(|(_, rest)| rest.split_whitespace().next());
         let name = name.ok_or_else(|| refused("a scripted component begins with scripted:NAME"))?;
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         known.ok_or_else(|| refused("no closure of that name"))
     }
 }
 
+/// The kind that a scripted component says it is, and what follows.
+fn parse(text: &str) -> Option<(FunctionKind, &str)> {
+    const PREFIXES: [(&str, FunctionKind); 5] = [
+        ("scripted:", FunctionKind::Code),
+        ("scripted-app:", FunctionKind::App),
+        ("scripted-human:", FunctionKind::Human),
+        ("scripted-generative:", FunctionKind::Generative),
+        ("scripted-agentic:", FunctionKind::Agentic),
+    ];
+    PREFIXES.into_iter().find_map(|(prefix, kind)| Some((kind, text.strip_prefix(prefix)?)))
+}
+
 impl Executor for ScriptedExecutor {
     fn prepare(&self, component: &ComponentFile) -> Result<Inspection, Fault> {
         self.find(component)?;
-        let is_app = std::fs::read_to_string(&component.path).is_ok_and(|text| text.starts_with("scripted-app:"));
-        if is_app {
-            return Ok(Inspection { kind: FunctionKind::App, actions: Vec::new(), imports: Vec::new() });
+        let text = std::fs::read_to_string(&component.path).unwrap_or_default();
+        let kind = parse(&text).map_or(FunctionKind::Code, |(kind, _)| kind);
+        if kind == FunctionKind::App {
+            return Ok(Inspection { kind, actions: Vec::new(), imports: Vec::new() });
         }
         let any = Json::parse("true").expect("true is JSON");
         let shape = ActionShape { export: None, description: None, input: any.clone(), output: any };
-        Ok(Inspection { kind: FunctionKind::Code, actions: vec![shape], imports: Vec::new() })
+        Ok(Inspection { kind, actions: vec![shape], imports: Vec::new() })
     }
 
     fn run(&self, job: Job, host: Box<dyn Host>) -> BoxFuture<'_, Outcome> {

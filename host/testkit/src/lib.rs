@@ -1,8 +1,10 @@
-//! What tests use in place of the world: an executor that runs closures, a log that is listened to, a node on a
-//! temporary folder.
+//! What tests use in place of the world: an executor that runs closures, channels that keep what was sent, a log that is
+//! listened to, a node on a temporary folder.
 //!
 //! Nothing here is part of the server.
 
+mod channels;
+pub use channels::ScriptedChannels;
 mod executor;
 pub use executor::{Behaviour, ScriptedExecutor, completed, failed};
 mod log;

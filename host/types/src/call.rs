@@ -3,7 +3,7 @@
 //! The last two are asked for by the engine itself, of a run that is journaled: what it performs, and what came of it.
 
 use crate::exec::Dispatch;
-use crate::{Completion, Fault, Json};
+use crate::{Completion, Fault, Json, RequestWarning, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// One import call of an invocation. Of the WASI calls only those stand here whose answer a replay must know.
@@ -184,6 +184,23 @@ pub enum Call {
         worker: Option<String>,
         request: Json,
     },
+    /// What the host does for the request that a run is: people are asked, waited for, and who comes next is asked.
+    Request {
+        what: RequestCall,
+    },
+}
+
+/// One step of work that people do.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum RequestCall {
+    /// It is written down, with who is asked.
+    Open,
+    /// Until it is over, somebody else is to be told, or the time comes; so many handed it on before.
+    Wait { until: Timestamp, delegations: u32 },
+    /// The moment of this number in its plan has come.
+    Moment { number: u32 },
+    /// Messages that did not arrive are noted.
+    Warn { warnings: Vec<RequestWarning> },
 }
 
 impl Call {
@@ -227,6 +244,10 @@ impl Call {
             Self::Deliver { .. } => "channel.deliver",
             Self::UseTool { .. } => "tools.call",
             Self::Answer { .. } => "worker.answer",
+            Self::Request { what: RequestCall::Open } => "request.open",
+            Self::Request { what: RequestCall::Wait { .. } } => "request.wait",
+            Self::Request { what: RequestCall::Moment { .. } } => "request.moment",
+            Self::Request { what: RequestCall::Warn { .. } } => "request.warn",
         }
     }
 }

@@ -132,13 +132,18 @@ pub enum Awaited {
     Child { ordinal: u32, child: Id },
     /// An event `noun.verb` whose data pass the filter; `*` is any.
     Event { ordinal: u32, noun: String, verb: String, filter: Option<String> },
+    /// That somebody answers the request that this invocation is.
+    Request { ordinal: u32 },
 }
 
 impl Awaited {
     /// The step that is answered.
     pub fn ordinal(&self) -> u32 {
         match self {
-            Self::Time { ordinal } | Self::Child { ordinal, .. } | Self::Event { ordinal, .. } => *ordinal,
+            Self::Time { ordinal }
+            | Self::Child { ordinal, .. }
+            | Self::Event { ordinal, .. }
+            | Self::Request { ordinal } => *ordinal,
         }
     }
 }

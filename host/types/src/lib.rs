@@ -37,12 +37,17 @@ pub use staff::{
     AgentDef, AgentTool, ApprovalRule, Channel, Escalation, EscalationRule, HumanDef, Mode, OnExhausted, QuietHours,
     Urgency,
 };
+mod request;
+pub use request::{
+    Assignee, Delegation, NextMoment, RequestAnswer, RequestComment, RequestOption, RequestRow, RequestStatus,
+    RequestWarning,
+};
 mod completion;
 pub use completion::{Completed, Completion, Finish, Message, Role, Spent, ToolCall, ToolSpec};
 mod limits;
 pub use limits::Limits;
 mod call;
-pub use call::{Call, CallOptions, HttpReply, Reply, Retry, ThingRef};
+pub use call::{Call, CallOptions, HttpReply, Reply, RequestCall, Retry, ThingRef};
 mod invocation;
 pub use invocation::{Awaited, InvocationRow, InvocationState, Standing, StepRow, Trigger};
 mod schedule;

@@ -1,8 +1,8 @@
 //! What a turn leaves behind: complete rows, so that applying them twice, later or elsewhere gives the same file.
 
 use crate::{
-    BranchName, Fault, Hash, Id, InvocationRow, InvocationState, Json, Namespace, Noun, ObjectId, ScheduleState,
-    Scopes, StepRow, ThingId, ThingKey, Timestamp, WorkflowRunRow,
+    BranchName, Fault, Hash, Id, InvocationRow, InvocationState, Json, Namespace, Noun, ObjectId, RequestRow,
+    ScheduleState, Scopes, StepRow, ThingId, ThingKey, Timestamp, Worker, WorkflowRunRow,
 };
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +129,13 @@ pub enum Row {
         id: Id,
         priority: i8,
         retry_on: Vec<String>,
+    },
+    /// Inserted, or moved on.
+    Request(Box<RequestRow>),
+    /// For whom a key speaks. It follows the row of the key.
+    KeySubject {
+        key: Id,
+        subject: Worker,
     },
 }
 
@@ -513,4 +520,7 @@ pub struct KeyRow {
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    /// Whom it speaks for; None: itself. It has a row of its own ([`Row::KeySubject`]) where it does.
+    #[serde(skip)]
+    pub subject: Option<Worker>,
 }

@@ -37,6 +37,10 @@ pub(crate) struct KeyRequest {
     #[schema(value_type = Option<String>)]
     expires_in: Option<serde_json::Value>,
     expires_at: Option<String>,
+    /// Whom the key speaks for: who calls with it is them. It needs the scope `actors.impersonate`.
+    #[serde(rename = "as")]
+    #[schema(rename = "as", example = "Human/ann")]
+    subject: Option<String>,
 }
 
 #[utoipa::path(
@@ -54,7 +58,9 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let wanted: KeyRequest = sent.document().await?;
     let scopes = wanted.scopes.iter().map(|text| Permission::parse(text)).collect::<Result<_, _>>();
+    let subject = wanted.subject.map(|text| text.parse()).transpose();
     let new = NewKey {
+        subject: subject.map_err(|e: types::WorkerError| Problem::validation(format!("as: {e}")))?,
         name: wanted.name,
         scopes: Scopes::new(scopes.map_err(|e| Problem::validation(format!("scopes: {e}")))?),
         expires_at: expiry(wanted.expires_in.as_ref(), wanted.expires_at.as_deref(), app.node.clock().now())?,

@@ -251,6 +251,7 @@ fn waits_for(standing: &Standing) -> Option<String> {
             Awaited::Time { .. } => "time".to_owned(),
             Awaited::Child { ordinal, child } => format!("step {ordinal} ({child})"),
             Awaited::Event { noun, verb, .. } => format!("{noun}.{verb}"),
+            Awaited::Request { .. } => "an answer".to_owned(),
         }),
         Standing::Ready | Standing::Running | Standing::Paused | Standing::Done { .. } => None,
     }

@@ -78,6 +78,7 @@ fn rows() -> Vec<(&'static str, Row)> {
         created_at: at(1),
         expires_at: Some(at(2)),
         revoked_at: None,
+        subject: None,
     };
     let (x, noun) = (BranchName::parse("x").unwrap(), Noun::parse("Person").unwrap());
     let branch = BranchRow {

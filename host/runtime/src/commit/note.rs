@@ -27,6 +27,8 @@ pub(crate) struct Note {
     pub(crate) rows: Vec<Row>,
     /// An invocation that is over: who waits for it may go on.
     pub(crate) ends: Option<Id>,
+    /// Work that ended without an answer: who is asked is asked no more.
+    pub(crate) withdraws: Option<Id>,
     /// The acceptance of the invocation whose end this is, when neither was written yet.
     pub(crate) begun: Option<Accepting>,
 }
@@ -82,6 +84,9 @@ impl Note {
         if let Some(id) = self.ends {
             crate::durable::let_parents_go_on(turn, id)?;
         }
+        if let Some(id) = self.withdraws {
+            crate::workers::withdraw(turn, id, at)?;
+        }
         for log in self.logs {
             turn.write(Row::Log(log))?;
         }
@@ -115,7 +120,9 @@ fn bytes_of(row: &Row) -> usize {
             | Standing::Paused => 128,
         },
         Row::FailedDelivery(failed) => 512 + failed.payload.as_str().len(),
-        Row::Origin { .. }
+        Row::Request(request) => 1024 + request.data.as_ref().map_or(0, |data| data.as_str().len()),
+        Row::KeySubject { .. }
+        | Row::Origin { .. }
         | Row::Thing(_)
         | Row::Action(_)
         | Row::Event(_)

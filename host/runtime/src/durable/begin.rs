@@ -133,7 +133,7 @@ impl Object {
     }
 
     /// How an invocation that is over ended; None: it is not.
-    pub(super) async fn outcome(&self, id: Id) -> Result<Option<Ended>, Fault> {
+    pub(crate) async fn outcome(&self, id: Id) -> Result<Option<Ended>, Fault> {
         let found = self
             .peek(|store| {
                 let invocation = store.invocation(id).map_err(|e| fault_of(&e))?;

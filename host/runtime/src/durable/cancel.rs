@@ -7,6 +7,7 @@ use crate::object::{Object, fault_of};
 use crate::running::event_of;
 use crate::workflow::RunOf;
 use store::{Invocation, Turn};
+use types::exec::Entry;
 use types::{ActionRow, ActionStatus, Fault, Id, InvocationState, Row, Standing, Timestamp};
 
 /// Writes that an invocation is over without a result. It does not run.
@@ -33,6 +34,9 @@ pub(crate) fn give_up(turn: &mut Turn<'_>, invocation: &Invocation, at: Timestam
         write_event(turn, event, id, at)?;
     }
     super::let_parents_go_on(turn, id)?;
+    if let Entry::Work { .. } = invocation.row.entry {
+        crate::workers::withdraw(turn, id, at)?;
+    }
     Ok(action)
 }
 

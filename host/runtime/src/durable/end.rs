@@ -11,6 +11,7 @@ use crate::running::{Running, TurnWrites, event_of};
 use schedule::backoff;
 use std::sync::Arc;
 use std::time::Duration;
+use types::exec::Entry;
 use types::{
     ActionStatus, FailedStanding, Fault, FaultKind, InvocationRow, InvocationState, Json, Row, Standing, Timestamp,
 };
@@ -132,7 +133,9 @@ impl Object {
         };
         let rows = [Row::InvocationState(over)].into_iter().chain(delivery).collect();
         let ends = Some(run.row.id).filter(|_| run.row.parent.is_some());
-        self.commit_note(Note { action: Some(action), logs, rows, events, accepts, ends, ..Note::default() }).await
+        let withdraws = matches!(run.row.entry, Entry::Work { .. }).then_some(run.row.id);
+        self.commit_note(Note { action: Some(action), logs, rows, events, accepts, ends, withdraws, ..Note::default() })
+            .await
     }
 
     /// When the next attempt begins; None: there is none.

@@ -210,11 +210,11 @@ impl Durable {
     }
 
     /// The invocation that holds a key, or the asker, who holds it from now on.
-    pub(super) fn hold_key(&self, key: &(String, String), id: Id) -> Id {
+    pub(crate) fn hold_key(&self, key: &(String, String), id: Id) -> Id {
         *lock(&self.state).keys.entry(key.clone()).or_insert(id)
     }
 
-    pub(super) fn free_key(&self, key: &(String, String), id: Id) {
+    pub(crate) fn free_key(&self, key: &(String, String), id: Id) {
         let mut state = lock(&self.state);
         if state.keys.get(key) == Some(&id) {
             state.keys.remove(key);

@@ -195,6 +195,11 @@ impl GuestHost {
                 end_turn(&self.object, &self.running).await?;
                 self.wait_for(event, filter.as_deref(), *timeout_ms, Some((run, made, call))).await
             }
+            Call::Request { what } => {
+                end_turn(&self.object, &self.running).await?;
+                self.request_step(run, made, call, what).await
+            }
+            Call::Deliver { message } => self.deliver_once(run, made, call, message).await,
             other => Box::pin(self.answer(other.clone())).await,
         }
     }

@@ -162,6 +162,9 @@ impl<'a> Writer<'a> {
         mut content: Content,
         doing: Doing<'_>,
     ) -> Result<Done, Fault> {
+        if let Err((field, message)) = workers::staff::check(key.noun.as_str(), &content.data) {
+            return Err(fields_fault(&[model::FieldError::new(field, "format", message)]));
+        }
         let noun = self.nouns().entry(turn, &self.scene.line, &key.noun)?;
         let live = before.as_ref().filter(|row| !row.deleted);
         if let Some(noun) = &noun {

@@ -7,12 +7,22 @@
 //! `generative`, `agentic` or `human` is run the same way, with the exports of its component between the calls; in a
 //! run without a journal (`try`) the same code makes the same calls and none is recorded.
 //!
-//! `ask` begins work and waits for it, `outside` performs what leaves the host (models, channels, tools of others),
+//! `ask` begins work and waits for it, `person` is the work that people do (`request_step` its steps, `request` what an
+//! answer does, `requests` what is asked of it from outside, `people` who is there, `message` what they are sent), `outside` performs what leaves the host (models, channels, tools of others),
 //! `generative`, `agentic` and `human` are the three kinds.
 
 mod ask;
 mod generative;
+mod message;
 mod outside;
+mod people;
+mod person;
+mod request;
+mod request_step;
+mod requests;
+pub(crate) use request::withdraw;
+pub use request::{Decider, Decision};
+pub use requests::{RequestsWanted, Settled};
 
 use crate::durable::DurableRun;
 use crate::guest::GuestHost;
@@ -48,8 +58,13 @@ pub(crate) async fn work(
     worker: &Worker,
     method: Method,
 ) -> Result<Json, Fault> {
-    let (_, _) = (host, run);
-    Err(Fault::unavailable(&format!("asking {worker} to {}", method.as_str())))
+    match worker {
+        Worker::Agent(_) => Err(Fault::unavailable(&format!("asking {worker} to {}", method.as_str()))),
+        Worker::Human(_) | Worker::Role(_) if method == Method::Notify => {
+            Err(Fault::unavailable(&format!("asking {worker} to {}", method.as_str())))
+        }
+        Worker::Human(_) | Worker::Role(_) => person::work(host, run, method).await,
+    }
 }
 
 /// A function that is being run, of which the host may call one export after the other.

@@ -161,7 +161,7 @@ impl Object {
                         Standing::Waiting { on: Awaited::Time { .. } | Awaited::Event { .. }, until: _ }
                         | Standing::Delayed { .. }
                         | Standing::Paused => Some(Standing::Ready),
-                        Standing::Waiting { on: Awaited::Child { .. }, until: _ }
+                        Standing::Waiting { on: Awaited::Child { .. } | Awaited::Request { .. }, until: _ }
                         | Standing::Ready
                         | Standing::Running
                         | Standing::Done { .. } => None,
@@ -224,7 +224,10 @@ impl Object {
             write_event(turn, NewEvent { verb: name, source, data }, id, now).map_err(|e| fault_of(&e))?;
             family.stand(turn, |at| match at {
                 Standing::Waiting { on: Awaited::Event { .. }, until: _ } => Some(Standing::Ready),
-                Standing::Waiting { on: Awaited::Time { .. } | Awaited::Child { .. }, until: _ }
+                Standing::Waiting {
+                    on: Awaited::Time { .. } | Awaited::Child { .. } | Awaited::Request { .. },
+                    until: _,
+                }
                 | Standing::Ready
                 | Standing::Running
                 | Standing::Delayed { .. }

@@ -219,7 +219,7 @@ async fn events_are_sent_only_where_the_one_who_asks_may_act() -> anyhow::Result
     let (dir, told) = (tempfile::tempdir()?, Told::default());
     let scene = Scene::open(dir.path(), executor(&told)).await?;
     let (a, b) = (object(&scene, "a").await?, object(&scene, "b").await?);
-    let new = NewKey { name: "bot".into(), scopes: Scopes::all(), expires_at: None };
+    let new = NewKey { name: "bot".into(), scopes: Scopes::all(), expires_at: None, subject: None };
     let (row, _) = a.issue_key(&scene.caller, new).await?;
     let caller = Caller { identity: auth::identity(a.namespace(), &row), request_id: "test".into() };
     let refused =

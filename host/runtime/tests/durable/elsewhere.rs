@@ -234,7 +234,7 @@ async fn a_key_that_was_revoked_opens_no_other_object() -> anyhow::Result<()> {
     let acme = object(&scene, "https://acme.test").await?;
     let namespace = Namespace::parse("https://acme.test/shop")?;
     acme.create_object(&scene.caller, namespace.clone(), "App".into()).await?;
-    let new = NewKey { name: "bot".into(), scopes: Scopes::all(), expires_at: None };
+    let new = NewKey { name: "bot".into(), scopes: Scopes::all(), expires_at: None, subject: None };
     let (row, _) = acme.issue_key(&scene.caller, new).await?;
     let caller = Caller { identity: auth::identity(acme.namespace(), &row), request_id: "test".into() };
     let input = json!({ "how": "do", "action": "count", "data": "n", "target": namespace.as_str() });

@@ -371,6 +371,7 @@ fn awaited(row: &Row<'_>) -> Result<Awaited, Error> {
     let ordinal = row.get(7)?;
     let (noun, verb): (Option<String>, Option<String>) = (row.get(9)?, row.get(10)?);
     Ok(match (column::optional_id(row, 8)?, noun.zip(verb)) {
+        (Some(own), _) if own == column::id(row, 0)? => Awaited::Request { ordinal },
         (Some(child), _) => Awaited::Child { ordinal, child },
         (None, Some((noun, verb))) => Awaited::Event { ordinal, noun, verb, filter: row.get(11)? },
         (None, None) => Awaited::Time { ordinal },

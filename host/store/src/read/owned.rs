@@ -9,7 +9,7 @@ use types::{Hash, Id, KeyRow, Namespace, ObjectId, ObjectRelation, ObjectRow, Pl
 const OBJECT: &str = "ns, id, class, relation, parent, createdAt, deleted, region, \"primary\", shardKey, shardIndex";
 /// Rows that are looked at to count some of them.
 const COUNTED_MAX: u32 = 100_000;
-const KEY: &str = "id, name, hash, start, scopes, createdBy, createdAt, expiresAt, revokedAt";
+const KEY: &str = "id, name, hash, start, scopes, createdBy, createdAt, expiresAt, revokedAt, subject";
 
 impl Reader {
     pub fn object_at(&self, namespace: &Namespace) -> Result<Option<ObjectRow>, Error> {
@@ -121,5 +121,6 @@ fn read_key(row: &Row<'_>) -> Result<KeyRow, Error> {
         created_at: column::time(row, 6)?,
         expires_at: column::optional_time(row, 7)?,
         revoked_at: column::optional_time(row, 8)?,
+        subject: column::optional(row, 9, "subject", |text: String| text.parse().ok())?,
     })
 }

@@ -87,6 +87,8 @@ pub(crate) fn stand(connection: &Connection, state: &mut State, s: &InvocationSt
     state.awaits_events |= matches!(on, Some(Awaited::Event { .. }));
     let (child, event) = match on {
         Some(Awaited::Child { child, ordinal: _ }) => (Some(Blob::of(*child)), None),
+        // Who waits for itself waits for the request that it is.
+        Some(Awaited::Request { ordinal: _ }) => (Some(Blob::of(s.id)), None),
         Some(Awaited::Event { noun, verb, filter, ordinal: _ }) => (None, Some((noun, verb, filter))),
         Some(Awaited::Time { ordinal: _ }) | None => (None, None),
     };
@@ -160,6 +162,8 @@ pub(crate) fn forget(connection: &Connection, runs: &[Id], through: u64, at: Tim
         for sql in [
             "DELETE FROM steps WHERE invocation = ?1",
             "DELETE FROM workflowRuns WHERE id = ?1",
+            "DELETE FROM requestAssignees WHERE request = ?1",
+            "DELETE FROM requests WHERE id = ?1",
             "DELETE FROM invocations WHERE id = ?1",
         ] {
             run(connection, sql, params![Blob::of(*id)])?;

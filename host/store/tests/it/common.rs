@@ -159,6 +159,7 @@ fn write_some(turn: &mut store::Turn<'_>, random: &mut Random, when: Timestamp) 
                 created_at: when,
                 expires_at: None,
                 revoked_at: (random.below(2) == 0).then_some(when),
+                subject: None,
             };
             turn.write(Row::Key(key)).unwrap();
         }

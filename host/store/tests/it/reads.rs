@@ -317,6 +317,7 @@ fn objects_keys_and_secrets_are_what_they_are_now() {
         created_at: at(1),
         expires_at: Some(at(2)),
         revoked_at,
+        subject: None,
     };
     let secret = |name: &str, sealed: Option<&[u8]>| Row::Secret {
         name: name.into(),
