@@ -19,11 +19,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("auth", &["types"]),
     ("world", &[]),
     ("engine", &["types", "world"]),
-    ("runtime", &["types", "commit-log", "store", "model", "journal", "schedule", "auth"]),
+    ("workers", &["types"]),
+    ("ai", &["types"]),
+    ("runtime", &["types", "commit-log", "store", "model", "journal", "schedule", "auth", "workers"]),
     ("api", &["types", "model", "auth", "runtime"]),
-    ("authoring", &["types"]),
+    ("authoring", &["types", "workers"]),
     ("testkit", &["types", "commit-log", "auth", "runtime"]),
-    ("cli", &["types", "model", "commit-log", "store", "engine", "auth", "runtime", "api", "authoring"]),
+    ("cli", &["types", "model", "commit-log", "store", "engine", "ai", "auth", "runtime", "api", "authoring"]),
 ];
 
 /// Crates of others that one crate of ours keeps to itself.
@@ -36,7 +38,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("axum", &["api"]),
     ("clap", &["cli"]),
     ("wit-component", &["authoring", "engine"]),
-    ("reqwest", &["cli"]),
+    ("reqwest", &["ai", "cli"]),
 ];
 
 fn manifest(krate: &str) -> toml::Table {

@@ -38,7 +38,7 @@ pub use staff::{
     Urgency,
 };
 mod completion;
-pub use completion::{Completed, Completion, Finish, Message, Role, Spent, ToolCall, ToolSpec};
+pub use completion::{Completed, Completion, Finish, Message, Price, Role, Spent, ToolCall, ToolSpec};
 mod limits;
 pub use limits::Limits;
 mod call;
