@@ -48,9 +48,7 @@ fn message(message: &Message) -> Value {
     };
     let mut sent = json!({ "role": role, "content": message.text });
     if !message.tool_calls.is_empty() {
-        let call = |call: &ToolCall| {
-            json!({ "id": call.id, "type": "function", "function": { "name": call.name, "arguments": call.arguments } })
-        };
+        let call = |call: &ToolCall| json!({ "id": call.id, "type": "function", "function": { "name": call.name, "arguments": call.arguments } });
         sent["tool_calls"] = message.tool_calls.iter().map(call).collect();
     }
     if let Some(call) = &message.answers {

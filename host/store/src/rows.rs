@@ -6,6 +6,7 @@ mod followers;
 mod invocations;
 mod schedules;
 mod things;
+mod usage;
 mod workflows;
 pub(crate) use things::branch_key;
 
@@ -98,6 +99,7 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
         Row::EventOrigin(origin) => followers::put_origin(connection, origin),
         Row::InvocationWish { id, priority, retry_on } => invocations::wish(connection, *id, *priority, retry_on),
         Row::RunsForgotten { runs, through, at } => invocations::forget(connection, runs, *through, *at),
+        Row::ModelUsage(usage) => usage::put(connection, usage),
     }
 }
 

@@ -37,6 +37,8 @@ pub use staff::{
     AgentDef, AgentTool, ApprovalRule, Channel, Escalation, EscalationRule, HumanDef, Mode, OnExhausted, QuietHours,
     Urgency,
 };
+mod budget;
+pub use budget::{ModelBudget, ModelUsageRow, Period};
 mod completion;
 pub use completion::{Completed, Completion, Finish, Message, Price, Role, Spent, ToolCall, ToolSpec};
 mod limits;

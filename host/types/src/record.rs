@@ -1,8 +1,8 @@
 //! What a turn leaves behind: complete rows, so that applying them twice, later or elsewhere gives the same file.
 
 use crate::{
-    BranchName, Fault, Hash, Id, InvocationRow, InvocationState, Json, Namespace, Noun, ObjectId, ScheduleState,
-    Scopes, StepRow, ThingId, ThingKey, Timestamp, WorkflowRunRow,
+    BranchName, Fault, Hash, Id, InvocationRow, InvocationState, Json, ModelUsageRow, Namespace, Noun, ObjectId,
+    ScheduleState, Scopes, StepRow, ThingId, ThingKey, Timestamp, WorkflowRunRow,
 };
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +130,8 @@ pub enum Row {
         priority: i8,
         retry_on: Vec<String>,
     },
+    /// Inserted, or grown: what a model cost on a day.
+    ModelUsage(Box<ModelUsageRow>),
 }
 
 /// Where an object that follows this one stands (spec BUS-3).
