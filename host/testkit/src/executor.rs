@@ -11,7 +11,8 @@ use types::{ActionShape, Fault, FaultKind, FunctionKind, Json};
 pub type Behaviour = Arc<dyn Fn(Job, Box<dyn Host>) -> BoxFuture<'static, Outcome> + Send + Sync>;
 
 /// A component is a file with the text `scripted:NAME …`; NAME says which closure it runs. What follows the name makes
-/// versions differ. `scripted-app:NAME …` is an app: its closure finds in the job's entry what is asked of it.
+/// versions differ. `scripted-app:NAME …` is an app: its closure finds in the job's entry what is asked of it; likewise
+/// `scripted-generative:`, `scripted-agentic:` and `scripted-human:`, whose entries are parts.
 #[derive(Default, Clone)]
 pub struct ScriptedExecutor(Arc<Mutex<HashMap<String, Behaviour>>>, Arc<Mutex<Option<Receiver>>>);
 
@@ -40,9 +41,9 @@ impl ScriptedExecutor {
         let refused = |why: &str| Fault::invalid("COMPONENT_INVALID", why);
         let text = std::fs::read_to_string(&component.path).map_err(|_| refused("not a scripted component"))?;
         let name = text
-            .strip_prefix("scripted-app:")
-            .or_else(|| text.strip_prefix("scripted:"))
-            .and_then(|rest| rest.split_whitespace().next());
+            .strip_prefix("scripted")
+            .and_then(|rest| rest.split_once(':'))
+            .and_then(|(_, rest)| rest.split_whitespace().next());
         let name = name.ok_or_else(|| refused("a scripted component begins with scripted:NAME"))?;
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         known.ok_or_else(|| refused("no closure of that name"))
@@ -52,13 +53,19 @@ impl ScriptedExecutor {
 impl Executor for ScriptedExecutor {
     fn prepare(&self, component: &ComponentFile) -> Result<Inspection, Fault> {
         self.find(component)?;
-        let is_app = std::fs::read_to_string(&component.path).is_ok_and(|text| text.starts_with("scripted-app:"));
-        if is_app {
-            return Ok(Inspection { kind: FunctionKind::App, actions: Vec::new(), imports: Vec::new() });
-        }
+        let text = std::fs::read_to_string(&component.path).unwrap_or_default();
+        let kind = match text.split_once(':').map_or("", |(before, _)| before) {
+            "scripted-app" => {
+                return Ok(Inspection { kind: FunctionKind::App, actions: Vec::new(), imports: Vec::new() });
+            }
+            "scripted-generative" => FunctionKind::Generative,
+            "scripted-agentic" => FunctionKind::Agentic,
+            "scripted-human" => FunctionKind::Human,
+            _ => FunctionKind::Code,
+        };
         let any = Json::parse("true").expect("true is JSON");
         let shape = ActionShape { export: None, description: None, input: any.clone(), output: any };
-        Ok(Inspection { kind: FunctionKind::Code, actions: vec![shape], imports: Vec::new() })
+        Ok(Inspection { kind, actions: vec![shape], imports: Vec::new() })
     }
 
     fn run(&self, job: Job, host: Box<dyn Host>) -> BoxFuture<'_, Outcome> {

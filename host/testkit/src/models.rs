@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use types::exec::{BoxFuture, Heard, Models};
-use types::{Completed, Completion, Fault, FaultKind, Finish, Spent, ToolCall};
+use types::{Completed, Completion, Fault, FaultKind, Finish, Price, Spent, ToolCall};
 
 /// What one model does with a request: it may wait.
 type Behaviour = Arc<dyn Fn(Completion) -> BoxFuture<'static, Result<Completed, Fault>> + Send + Sync>;
@@ -19,6 +19,7 @@ struct Inner {
     embedder: Mutex<Option<Embedder>>,
     asked: Mutex<Vec<Completion>>,
     embedded: AtomicUsize,
+    price: Mutex<Option<Price>>,
 }
 
 impl ScriptedModels {
@@ -51,6 +52,11 @@ impl ScriptedModels {
     /// The vector of each text.
     pub fn on_embed(&self, vector: impl Fn(&str) -> Vec<f32> + Send + Sync + 'static) {
         *locked(&self.0.embedder) = Some(Arc::new(vector));
+    }
+
+    /// What all of its models cost; until then nobody knows.
+    pub fn cost(&self, price: Price) {
+        *locked(&self.0.price) = Some(price);
     }
 
     /// All that was asked until now, the first request first.
@@ -101,6 +107,10 @@ impl Models for ScriptedModels {
             let input_tokens = texts.iter().map(|text| text.split_whitespace().count() as u64).sum();
             Ok((vectors, Spent { input_tokens, output_tokens: 0, cost_micros: Some(0), model_calls: 1 }))
         })
+    }
+
+    fn price(&self, _: Option<&str>) -> Option<Price> {
+        *locked(&self.0.price)
     }
 }
 
