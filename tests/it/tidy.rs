@@ -16,16 +16,17 @@ const EDGES: &[(&str, &[&str])] = &[
     ("model", &["types"]),
     ("journal", &["types"]),
     ("schedule", &["types"]),
-    ("workers", &["types"]),
     ("auth", &["types"]),
     ("world", &[]),
     ("engine", &["types", "world"]),
+    ("workers", &["types"]),
+    ("ai", &["types"]),
     ("runtime", &["types", "commit-log", "store", "model", "journal", "schedule", "auth", "workers"]),
     ("console", &[]),
     ("api", &["types", "model", "auth", "runtime", "console"]),
-    ("authoring", &["types"]),
+    ("authoring", &["types", "workers"]),
     ("testkit", &["types", "commit-log", "auth", "runtime"]),
-    ("cli", &["types", "model", "commit-log", "store", "engine", "auth", "runtime", "api", "authoring"]),
+    ("cli", &["types", "model", "commit-log", "store", "engine", "ai", "auth", "runtime", "api", "authoring"]),
 ];
 
 /// Crates of others that one crate of ours keeps to itself.
@@ -39,7 +40,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("askama", &["console"]),
     ("wit-component", &["authoring", "engine"]),
-    ("reqwest", &["cli"]),
+    ("reqwest", &["ai", "cli"]),
 ];
 
 fn manifest(krate: &str) -> toml::Table {

@@ -2,8 +2,8 @@
 
 use crate::handlers::{
     actions, actions_log, branches, checkout, dead_letters, deployments, events, events_stream, functions, index,
-    invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
-    things, undo, verbs, workflow_runs, workflows,
+    invocations, keys, lifecycle, logs, merge, models, nouns, objects, schedules, secrets, self_, status,
+    subscriptions, things, undo, verbs, workflow_runs, workflows,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -28,6 +28,7 @@ use utoipa::{Modify, OpenApi};
         keys::list, keys::create, keys::revoke,
         deployments::list, deployments::show, deployments::apply, deployments::rollback, deployments::remove,
         secrets::list, secrets::store, secrets::remove,
+        models::generate, models::usage, models::set_budget, models::remove_budget,
         schedules::list, schedules::create, schedules::show, schedules::change, schedules::remove, schedules::run,
         schedules::pause, schedules::resume,
         objects::list, objects::create, lifecycle::destroy, lifecycle::begin,

@@ -227,6 +227,9 @@ fn status(kind: FaultKind, code: &str, origin: Origin) -> StatusCode {
         (_, "OUTPUT_INVALID" | "OUTPUT_NOT_JSON" | "OUTPUT_LIMIT", _) => StatusCode::BAD_GATEWAY,
         (_, "STORAGE_FULL", _) => StatusCode::INSUFFICIENT_STORAGE,
         (FaultKind::Limit, "CPU_LIMIT", _) => StatusCode::REQUEST_TIMEOUT,
+        (FaultKind::Limit, "BUDGET_EXCEEDED", _) => StatusCode::FORBIDDEN,
+        // It is not the caller's run that took too long, but who was asked for it.
+        (FaultKind::Timeout, "MODEL_TIMEOUT", _) => StatusCode::BAD_GATEWAY,
         (FaultKind::Unavailable, "NOT_IMPLEMENTED", _) => StatusCode::NOT_IMPLEMENTED,
         (FaultKind::Limit, _, Origin::Host) => StatusCode::FORBIDDEN,
         (FaultKind::Limit, _, Origin::Run) => StatusCode::BAD_GATEWAY,

@@ -3,8 +3,8 @@
 use crate::app::Shared;
 use crate::handlers::{
     actions, actions_log, branches, checkout, dead_letters, deployments, events, events_stream, functions, index,
-    invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
-    things, undo, verbs, workflow_runs, workflows,
+    invocations, keys, lifecycle, logs, merge, models, nouns, objects, schedules, secrets, self_, status,
+    subscriptions, things, undo, verbs, workflow_runs, workflows,
 };
 use crate::problem::Problem;
 use axum::Router;
@@ -57,6 +57,9 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/secrets", get(secrets::list))
         .route("/api/secrets/{name}", put(secrets::store).delete(secrets::remove))
         .route("/api/objects", get(objects::list).post(objects::create))
+        .route("/api/generate", post(models::generate))
+        .route("/api/usage", get(models::usage))
+        .route("/api/budget", put(models::set_budget).delete(models::remove_budget))
         .merge(of_schedules())
         .merge(of_branches())
         .merge(of_workflows())

@@ -2,6 +2,7 @@
 
 use crate::env::{self, Env};
 use crate::failure::{Failure, Result};
+use crate::models;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use types::Namespace;
 pub(crate) const DEFAULTS: &str = include_str!("../defaults.toml");
 
 /// What the server is told.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) listen: String,
     pub(crate) data_dir: PathBuf,
@@ -35,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) test_mode: bool,
     /// Make a new root key although there is one.
     pub(crate) new_root_key: bool,
+    /// None: no model can be asked.
+    pub(crate) models: Option<ai::Config>,
     /// Where objects can be kept, by name; the data folder is the first.
     pub(crate) locations: Vec<(String, PathBuf)>,
 }
@@ -61,6 +64,7 @@ struct Text {
     objects: Objects,
     limits: RunLimits,
     rates: Rates,
+    models: models::Text,
     observability: Observability,
 }
 
@@ -154,6 +158,7 @@ fn merge(flags: &Flags, env: &Env, folder: &Path, path: Option<&Path>, file: Tex
         functions_max: positive("limits.functions_max", limits.functions_max, defaults.limits.functions_max)?,
         anonymous_per_minute: rate(rates.anonymous_per_minute, defaults.rates.anonymous_per_minute),
         key_per_minute: rate(rates.key_per_minute, defaults.rates.key_per_minute),
+        models: models::read(file.models, env)?,
         logs: env.get(env::LOG).or(file.observability.logs).or(defaults.observability.logs).expect(HELD),
         test_mode: flags.test_mode,
         new_root_key: flags.new_root_key,
@@ -240,6 +245,8 @@ fn unknown_key(table: &DeTable<'_>, known: &DeTable<'_>, path: &str) -> Option<(
             return Some((start, format!("unknown key \"{path}{name}\"{nearest}")));
         };
         match (value.get_ref(), reference.get_ref()) {
+            // Their names are the operator's; what is in them the deserialiser knows.
+            (DeValue::Table(_), DeValue::Table(_)) if format!("{path}{name}") == models::PROVIDERS => None,
             (DeValue::Table(inner), DeValue::Table(reference)) => {
                 unknown_key(inner, reference, &format!("{path}{name}."))
             }

@@ -24,6 +24,7 @@ mod upload;
 mod address;
 mod fields;
 mod filter;
+mod models;
 mod paint;
 
 mod private_file;

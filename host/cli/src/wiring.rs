@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use types::exec::{Models, Outside};
 use types::{LimitOverrides, Limits};
 
 /// Compiled components on disk, in bytes: some two hundred of the largest known.
@@ -49,7 +50,8 @@ pub(crate) async fn open(config: &Config) -> Result<Server> {
     let address = listener.local_addr().map_err(|e| Failure::local("the port is not known", e))?;
     let engine = open_engine(config)?;
     let (clock, manual) = clocks(config.test_mode);
-    let opened = Node::open(node_config(config), Arc::new(log), Arc::new(engine), clock, manual)
+    let outside = Outside { models: open_models(config)?, ..Outside::from(Arc::new(engine)) };
+    let opened = Node::open(node_config(config), Arc::new(log), outside, clock, manual)
         .await
         .map_err(|e| refused(e.to_string()))?;
     let api = api_config(config).map_err(|e| refused(format!("the folder for uploads cannot be made: {e}")))?;
@@ -95,6 +97,11 @@ fn open_engine(config: &Config) -> Result<Engine> {
         http_connect_timeout: HTTP_CONNECT_TIMEOUT,
     };
     Engine::new(settings).map_err(|e| refused(e.to_string()))
+}
+
+fn open_models(config: &Config) -> Result<Option<Arc<dyn Models>>> {
+    let Some(config) = config.models.clone() else { return Ok(None) };
+    Ok(Some(Arc::new(ai::Providers::new(config).map_err(|e| refused(e.to_string()))?)))
 }
 
 /// 32 random bytes of this folder, made once. A damaged file is replaced: what it vouched for is compiled anew.

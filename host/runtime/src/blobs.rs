@@ -52,6 +52,13 @@ impl Blobs {
         Ok((hash, size))
     }
 
+    /// Puts a text in; says its hash and size. Blocks.
+    pub(crate) fn put_text(&self, text: &str) -> io::Result<(Hash, u64)> {
+        let source = Temporary(self.dir.join(format!("incoming-{:032x}", rand::random::<u128>())));
+        fs::write(&source.0, text)?;
+        self.put(&source.0)
+    }
+
     /// Unpacks a bundle into a folder of its own, which is then never written again. Blocks.
     pub(crate) fn put_assets(&self, bundle: &Path, limits: &AssetLimits) -> Result<Hash, AssetError> {
         let (hash, _) = self.put(bundle)?;

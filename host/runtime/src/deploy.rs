@@ -55,6 +55,38 @@ impl Object {
         // Its application gave it these; what comes without one keeps them.
         def.vars = existing.as_ref().map(|head| head.def.vars.clone()).unwrap_or_default();
         def.described = self.described(&name, &def, existing.as_deref()).await?;
+        self.deploy_def(caller, name, def, existing, dry_run).await
+    }
+
+    /// Makes a definition the newest version of `name`: a function of a model, an agent or a person without a component.
+    ///
+    /// # Errors
+    /// `DEFINITION_INVALID` with the key that is wrong.
+    pub async fn declare(
+        &self,
+        caller: &Caller,
+        name: FunctionName,
+        document: &serde_json::Value,
+        dry_run: bool,
+    ) -> Result<Deployed, Fault> {
+        let existing = self.inner.functions.head(&name);
+        caller.may(NOUN, if existing.is_some() { "update" } else { "create" })?;
+        let definition = checked_definition(document)?;
+        let node = self.node.clone();
+        let stored = tokio::task::spawn_blocking(move || declared(&node, definition));
+        let mut def = stored.await.map_err(|_| Fault::internal())??;
+        def.vars = existing.as_ref().map(|head| head.def.vars.clone()).unwrap_or_default();
+        self.deploy_def(caller, name, def, existing, dry_run).await
+    }
+
+    async fn deploy_def(
+        &self,
+        caller: &Caller,
+        name: FunctionName,
+        def: FunctionDef,
+        existing: Option<Arc<FunctionVersion>>,
+        dry_run: bool,
+    ) -> Result<Deployed, Fault> {
         if let Some(head) = existing.filter(|head| head.def == def) {
             return Ok(Deployed { function: head, unchanged: true, created: false });
         }
@@ -222,19 +254,64 @@ fn write_thing(
     write(turn).map_err(|e| fault_of(&e))
 }
 
+fn io(error: std::io::Error) -> Fault {
+    if is_disk_full(&error) {
+        return Fault::new(
+            FaultKind::Unavailable,
+            "STORAGE_FULL",
+            "the host's disk is full; the function is as it was. Free space there, then deploy again",
+        );
+    }
+    tracing::error!(%error, "a component cannot be stored");
+    Fault::internal()
+}
+
+/// A definition that can be a function.
+///
+/// # Errors
+/// `DEFINITION_INVALID`.
+pub(crate) fn checked_definition(document: &serde_json::Value) -> Result<::workers::Definition, Fault> {
+    let refuse = |message: String| Fault::invalid("DEFINITION_INVALID", message);
+    let definition = ::workers::Definition::parse(document).map_err(|e| refuse(e.to_string()))?;
+    for (name, schema) in [("input", &definition.input), ("schema", &definition.schema)] {
+        let Some(schema) = schema else { continue };
+        jsonschema::validator_for(&schema.to_value()).map_err(|e| refuse(format!("{name} is no JSON Schema: {e}")))?;
+    }
+    Ok(definition)
+}
+
+/// Blocks: stores the text of a definition where components are.
+fn declared(node: &crate::Node, definition: ::workers::Definition) -> Result<FunctionDef, Fault> {
+    let (hash, size) = node.inner.blobs.put_text(definition.text.as_str()).map_err(io)?;
+    let any = || Json::from_value(&serde_json::json!({}));
+    let text = || Json::from_value(&serde_json::json!({ "type": "string" }));
+    let output = match (&definition.schema, definition.kind) {
+        (Some(schema), types::FunctionKind::Generative) => schema.clone(),
+        (None, types::FunctionKind::Generative) => text(),
+        _ => any(),
+    };
+    let shape = types::ActionShape {
+        export: None,
+        description: definition.description.clone(),
+        input: definition.input.clone().unwrap_or_else(any),
+        output,
+    };
+    let manifest = Manifest { description: definition.description, input: definition.input, ..Manifest::default() };
+    Ok(FunctionDef {
+        kind: definition.kind,
+        hash,
+        size,
+        actions: vec![shape],
+        imports: Vec::new(),
+        manifest,
+        described: None,
+        vars: BTreeMap::new(),
+        declared: Some(definition.text),
+    })
+}
+
 /// Blocks: copies, hashes, compiles.
 fn prepare(node: &crate::Node, upload: Upload) -> Result<FunctionDef, Fault> {
-    let io = |error: std::io::Error| {
-        if is_disk_full(&error) {
-            return Fault::new(
-                FaultKind::Unavailable,
-                "STORAGE_FULL",
-                "the host's disk is full; the function is as it was. Free space there, then deploy again",
-            );
-        }
-        tracing::error!(%error, "a component cannot be stored");
-        Fault::internal()
-    };
     let (hash, size) = node.inner.blobs.put(&upload.component).map_err(io)?;
     let component = ComponentFile { hash, path: node.inner.blobs.path(&hash) };
     let inspected = node.inner.executor.prepare(&component)?;

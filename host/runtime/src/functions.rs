@@ -181,6 +181,30 @@ impl Object {
         FunctionVersion::of(&row).map(|version| Some(Arc::new(version)))
     }
 
+    /// Whether an action is of a function that asks models or people.
+    pub(crate) async fn uses_models(&self, action: &types::ActionRef) -> bool {
+        let kind = self.find_function(&action.function, action.at).await.map(|(_, function)| function.def.kind);
+        kind.is_ok_and(|kind| crate::workers::attempt_limit(kind).is_some())
+    }
+
+    /// How an action is called when nobody says (spec FUN-2), and whether its answer is streamed then.
+    pub async fn usual(&self, action: &types::ActionRef) -> (types::Durability, bool) {
+        let Ok((_, function)) = self.find_function(&action.function, action.at).await else {
+            return (types::Durability::Try, false);
+        };
+        let durability = match function.def.kind {
+            types::FunctionKind::Agentic | types::FunctionKind::Human => types::Durability::Do,
+            types::FunctionKind::Code
+            | types::FunctionKind::Generative
+            | types::FunctionKind::App
+            | types::FunctionKind::Site
+            | types::FunctionKind::ToolBox => types::Durability::Try,
+        };
+        let declared = function.def.declared.as_ref().map(types::Json::to_value);
+        let streams = declared.is_some_and(|d| d.get("stream").and_then(serde_json::Value::as_bool) == Some(true));
+        (durability, streams)
+    }
+
     /// The function that `name` means here: this object's own, else that of the nearest object above it. So an app's
     /// code serves all of its tenants, each in an object and a file of its own.
     pub(crate) async fn find_function(

@@ -243,11 +243,14 @@ pub(crate) fn room_in(turn: &TurnWrites) -> Result<(), Fault> {
 impl Host for GuestHost {
     fn call(&mut self, call: Call) -> BoxFuture<'_, Reply> {
         Box::pin(async move {
-            match self.running.durable.clone() {
+            let uses = crate::workers::Uses::of(&call);
+            let reply = match self.running.durable.clone() {
                 // Boxed: functions call functions, and each of them would have room for both on its stack.
                 Some(run) => Box::pin(self.step(&run, call)).await,
                 None => reply_of(self.answer(call).await),
-            }
+            };
+            uses.note(&self.running, &reply);
+            reply
         })
     }
 

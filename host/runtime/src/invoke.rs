@@ -5,12 +5,12 @@ use crate::commit::{Note, Queued, lock};
 use crate::declared::Callable;
 use crate::functions::FunctionVersion;
 use crate::object::Object;
-use crate::running::{Chain, Running, Sending, ended, outcome_event};
+use crate::running::{Chain, Running, Sending, Used, ended, outcome_event};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, SemaphorePermit};
-use types::exec::{BoxFuture, ComponentFile, Entry, Invocation, Job};
+use types::exec::{BoxFuture, ComponentFile, Entry, Heard, Invocation, Job};
 use types::{
     ActionRef, ActionStatus, At, Durability, Fault, FaultKind, FunctionKind, Id, Json, Limits, Retry, Timestamp,
 };
@@ -39,6 +39,18 @@ pub struct InvokeOptions {
     pub priority: i8,
     /// Of what can be retried only faults with these codes are; none named: all.
     pub retry_on: Vec<String>,
+    /// Who hears what models say, piece by piece, while it runs. For `try` alone.
+    pub heard: Listener,
+}
+
+/// Somebody who listens to models, or nobody.
+#[derive(Clone, Default)]
+pub struct Listener(pub Heard);
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Listener" } else { "Nobody" })
+    }
 }
 
 impl Default for InvokeOptions {
@@ -54,6 +66,7 @@ impl Default for InvokeOptions {
             retry_failed: false,
             priority: 0,
             retry_on: Vec::new(),
+            heard: Listener::default(),
         }
     }
 }
@@ -64,6 +77,8 @@ pub struct Invoked {
     pub action: Id,
     pub result: Json,
     pub duration_us: u64,
+    /// What of models and tools it used; None: nothing.
+    pub used: Option<Used>,
 }
 
 /// A run that did not, or did not begin.
@@ -119,7 +134,7 @@ impl Object {
             Durability::Do => return self.invoke_durably(caller, action, input, options).await,
             Durability::Send => {
                 let action = self.send(caller, action, input, options).await?;
-                return Ok(Invoked { action, result: Json::null(), duration_us: 0 });
+                return Ok(Invoked { action, result: Json::null(), duration_us: 0, used: None });
             }
             Durability::Try => {}
         }
@@ -195,6 +210,7 @@ impl Object {
         let entry = entry(caller, action, &callable, &input)?;
         let Callable { owner, function, declared: _ } = callable;
         function.schemas.check_input(&input)?;
+        crate::workers::check_places(&function, &input)?;
         Ok(Ready { function, owner, entry, input })
     }
 
@@ -227,6 +243,8 @@ impl Object {
             stop: Notify::new(),
             lines: AtomicU32::new(0),
             turn: Mutex::default(),
+            spending: Mutex::default(),
+            heard: options.heard.0.clone(),
             durable: None,
         })
     }
@@ -262,7 +280,7 @@ impl Object {
             () = cancelled(running) => {
                 return Err(Fault::new(FaultKind::Cancelled, "CANCELLED", "the run was cancelled"));
             }
-            output = crate::workers::run(self, running, ready, limits, rand::random(), 1) => output?,
+            output = crate::workers::run_within(self, running, ready, limits, options.timeout) => output?,
         };
         function.schemas.check_output(&output)?;
         Ok(output)
@@ -351,7 +369,7 @@ impl Object {
             self.note(note).await;
         }
         self.release(running, writes.sends).await;
-        Ok(Invoked { action: running.id, result: output, duration_us })
+        Ok(Invoked { action: running.id, result: output, duration_us, used: running.used() })
     }
 
     /// Starts what the turn asked to be sent, now that it has committed.
@@ -402,6 +420,10 @@ fn entry(caller: &Caller, action: &ActionRef, callable: &Callable, input: &Json)
         }
         FunctionKind::App => {
             let message = format!("{} is an app: call the functions that it declares by their names", function.name);
+            Err(Fault::not_found("ACTION_NOT_FOUND", message))
+        }
+        FunctionKind::Generative | FunctionKind::Agentic | FunctionKind::Human if action.export.is_some() => {
+            let message = format!("{} has no exports; call it by its name alone", action.function);
             Err(Fault::not_found("ACTION_NOT_FOUND", message))
         }
         FunctionKind::Generative | FunctionKind::Agentic | FunctionKind::Human => Ok(Entry::Run),

@@ -15,7 +15,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 mod object;
 pub use object::Object;
 mod invoke;
-pub use invoke::{InvokeFailed, InvokeOptions, Invoked};
+pub use invoke::{InvokeFailed, InvokeOptions, Invoked, Listener};
 mod events;
 pub use events::{EventShown, EventsShown};
 mod application;
@@ -53,6 +53,7 @@ mod commit;
 mod declared;
 mod workers;
 pub use workers::{Decider, Decision, RequestsWanted, Settled};
+pub use workers::{GenerateWanted, UsageShown};
 mod workflow;
 pub use workflow::{
     HistoryEntry, RunShown, RunStatus, RunWanted, RunsPage, RunsWanted, StepShown, StepStatus, WorkflowShown,
@@ -63,6 +64,7 @@ pub use store::{Invocation, InvocationFilter, InvocationStatus};
 mod guest;
 mod registry;
 mod running;
+pub use running::{Used, dollars};
 mod schedules;
 pub use schedules::{ScheduleChange, ScheduleShown};
 mod schema;

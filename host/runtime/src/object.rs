@@ -46,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) gate: Gate,
     pub(crate) verbs: Verbs,
     pub(crate) settings: Settings,
+    /// What its models cost.
+    pub(crate) ledger: crate::workers::Ledger,
     pub(crate) places: Semaphore,
     /// Those of them that what goes on by itself may have.
     pub(crate) behind: Semaphore,
@@ -128,6 +130,7 @@ impl Inner {
             gate: Gate::default(),
             verbs: Verbs::new(parts.has_verbs),
             settings: parts.settings,
+            ledger: crate::workers::Ledger::default(),
             places: Semaphore::new(node.config.object_runs_max),
             behind: Semaphore::new(crate::durable::places_behind(node.config.object_runs_max)),
             running: Mutex::default(),
@@ -361,6 +364,7 @@ impl Inner {
                 | Row::InvocationWish { .. }
                 | Row::Request(_)
                 | Row::KeySubject { .. }
+                | Row::ModelUsage(_)
                 | Row::WorkflowRun(_) => {}
             }
         }

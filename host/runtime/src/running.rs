@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use types::{ActionRow, ActionStatus, Durability, Fault, FaultKind, Id, Json, LogRow, Row, Timestamp};
+use types::exec::Heard;
+use types::{ActionRow, ActionStatus, Durability, Fault, FaultKind, Finish, Id, Json, LogRow, Row, Spent, Timestamp};
 
 /// A payload larger than this is not kept with its action; that it was there is.
 const KEPT_PAYLOAD_BYTES_MAX: usize = 64 << 10;
@@ -41,8 +42,61 @@ pub(crate) struct Running {
     pub(crate) lines: AtomicU32,
     /// What the guest wrote and is not committed yet.
     pub(crate) turn: Mutex<TurnWrites>,
+    /// What models and tools it used.
+    pub(crate) spending: Mutex<Used>,
+    /// Who listens to what models say for it.
+    pub(crate) heard: Heard,
     /// Its journal, when it is one that goes on whatever dies.
     pub(crate) durable: Option<Arc<DurableRun>>,
+}
+
+/// What of models and tools a run used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Used {
+    pub spent: Spent,
+    pub tool_calls: u32,
+    /// Why the last model stopped.
+    pub finish: Option<Finish>,
+}
+
+impl Used {
+    /// `{inputTokens, outputTokens, costUsd?, modelCalls, toolCalls}` (spec FUN-3).
+    pub fn usage(&self) -> serde_json::Value {
+        let mut usage = serde_json::json!({
+            "inputTokens": self.spent.input_tokens,
+            "outputTokens": self.spent.output_tokens,
+            "modelCalls": self.spent.model_calls,
+            "toolCalls": self.tool_calls,
+        });
+        if let Some(micros) = self.spent.cost_micros {
+            usage["costUsd"] = dollars(micros);
+        }
+        usage
+    }
+
+    /// As [`kept`] has it.
+    pub(crate) fn read(options: &Json) -> Option<Self> {
+        let options = options.to_value();
+        let usage = options.get("usage")?;
+        let number = |name: &str| usage.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let small = |name: &str| u32::try_from(number(name)).unwrap_or(u32::MAX);
+        let spent = Spent {
+            input_tokens: number("inputTokens"),
+            output_tokens: number("outputTokens"),
+            cost_micros: usage.get("costUsd").and_then(serde_json::Value::as_f64).map(|usd| (usd * 1e6).round() as u64),
+            model_calls: small("modelCalls"),
+        };
+        let finish = options.get("finishReason").cloned().and_then(|finish| serde_json::from_value(finish).ok());
+        Some(Self { spent, tool_calls: small("toolCalls"), finish })
+    }
+}
+
+/// Millionths as dollars, exactly.
+pub fn dollars(micros: u64) -> serde_json::Value {
+    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    let text = text.trim_end_matches('0');
+    let text = if text.ends_with('.') { format!("{text}0") } else { text.to_owned() };
+    serde_json::from_str(&text).unwrap_or(serde_json::Value::Null)
 }
 
 /// What a guest did since its last commit.
@@ -144,16 +198,45 @@ impl Running {
         }
     }
 
+    /// What it used until now; None: nothing.
+    pub(crate) fn used(&self) -> Option<Used> {
+        Some(*lock(&self.spending)).filter(|used| *used != Used::default())
+    }
+
+    /// That a model answered it.
+    pub(crate) fn note_completed(&self, completed: &types::Completed) {
+        let mut used = lock(&self.spending);
+        used.spent = used.spent.and(completed.spent);
+        used.finish = Some(completed.finish);
+    }
+
+    /// That a tool was called for it.
+    pub(crate) fn note_tool_call(&self) {
+        lock(&self.spending).tool_calls += 1;
+    }
+
     fn kept(&self, output: Option<&Json>) -> Json {
-        kept(self.version, self.export.as_deref(), &self.input, output)
+        kept(self.version, self.export.as_deref(), &self.input, output, self.used())
     }
 }
 
-/// `{version, export?, input?, output?}`, without secrets.
-pub(crate) fn kept(version: u64, export: Option<&str>, input: &Json, output: Option<&Json>) -> Json {
+/// `{version, export?, usage?, finishReason?, input?, output?}`, without secrets.
+pub(crate) fn kept(
+    version: u64,
+    export: Option<&str>,
+    input: &Json,
+    output: Option<&Json>,
+    used: Option<Used>,
+) -> Json {
     let mut text = format!("{{\"version\":{version}");
     if let Some(export) = export {
         text.push_str(&format!(",\"export\":\"{export}\""));
+    }
+    if let Some(used) = used {
+        text.push_str(&format!(",\"usage\":{}", used.usage()));
+        if let Some(finish) = used.finish {
+            text.push_str(&format!(",\"finishReason\":\"{}\"", finish.as_str()));
+        }
     }
     for (name, payload) in [("input", Some(input)), ("output", output)] {
         let Some(payload) = payload else { continue };

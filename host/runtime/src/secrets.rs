@@ -82,6 +82,18 @@ impl Object {
         Ok(Arc::new(values))
     }
 
+    /// The values of all of them, for what must not contain any.
+    pub(crate) async fn secret_values(&self) -> Result<Vec<String>, Fault> {
+        let mut values = Vec::new();
+        for name in self.read(|store| store.secret_names(None, SECRETS_MAX)).await?.items {
+            let wanted = name.clone();
+            if let Some(sealed) = self.read(move |store| store.secret(&wanted)).await? {
+                values.push(self.vault().open(Slot { object: self.inner.id, name: &name }, &sealed)?);
+            }
+        }
+        Ok(values)
+    }
+
     fn vault(&self) -> Vault {
         Vault::new(self.node.inner.node_key)
     }

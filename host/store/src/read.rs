@@ -32,6 +32,7 @@ mod schedules;
 pub use schedules::Scheduled;
 mod things;
 pub use things::Deleted;
+mod usage;
 mod workflows;
 pub use workflows::{WorkflowRun, WorkflowRunFilter};
 

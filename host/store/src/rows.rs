@@ -7,6 +7,7 @@ mod invocations;
 mod requests;
 mod schedules;
 mod things;
+mod usage;
 mod workflows;
 pub(crate) use things::branch_key;
 
@@ -104,6 +105,7 @@ pub(crate) fn insert(connection: &Connection, state: &mut State, row: &Row) -> R
             run(connection, sql, params![Blob::of(*key), subject.to_string()])
         }
         Row::RunsForgotten { runs, through, at } => invocations::forget(connection, runs, *through, *at),
+        Row::ModelUsage(usage) => usage::put(connection, usage),
     }
 }
 

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0008_events_are_forwarded.sql"),
     include_str!("../migrations/0009_runs_are_forgotten.sql"),
     include_str!("../migrations/0010_runs_have_wishes.sql"),
+    include_str!("../migrations/0011_models_are_paid.sql"),
     include_str!("../migrations/0012_people_are_asked.sql"),
 ];
 

@@ -9,5 +9,7 @@ mod executor;
 pub use executor::{Behaviour, ScriptedExecutor, completed, failed};
 mod log;
 pub use log::{HeardLog, stopped_after};
+mod models;
+pub use models::{ScriptedModels, said, wants};
 mod node;
 pub use node::{START, TestNode, component};

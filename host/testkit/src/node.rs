@@ -41,11 +41,21 @@ impl TestNode {
         executor: ScriptedExecutor,
         change: impl FnOnce(&mut Config),
     ) -> anyhow::Result<Self> {
-        Self::open_outside(dir, log, executor, |_| {}, change).await
+        Self::open_whole(dir, log, executor, |_| {}, change).await
     }
 
-    /// With more beyond its files than an executor: `reach` adds channels, models, tools.
-    pub async fn open_outside(
+    /// With more of the world outside than components: `reach` puts in models, channels, tools of others.
+    pub async fn open_reaching(
+        dir: &Path,
+        executor: ScriptedExecutor,
+        reach: impl FnOnce(&mut Outside),
+    ) -> anyhow::Result<Self> {
+        let log = LocalLog::open(&dir.join("log"), &commit_log::Config::STANDARD)?;
+        Self::open_whole(dir, Arc::new(log), executor, reach, |_| {}).await
+    }
+
+    /// With all that can be another one.
+    pub async fn open_whole(
         dir: &Path,
         log: Arc<dyn CommitLog>,
         executor: ScriptedExecutor,

@@ -121,6 +121,22 @@ pub struct Spent {
     pub model_calls: u32,
 }
 
+/// What a model costs, in millionths of a US dollar for a million tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Price {
+    pub input: u64,
+    pub output: u64,
+}
+
+impl Price {
+    /// In millionths of a US dollar; a part of one is rounded up, so that a sum of many is never less than the bill.
+    pub fn micros(self, input_tokens: u64, output_tokens: u64) -> u64 {
+        let exact =
+            u128::from(input_tokens) * u128::from(self.input) + u128::from(output_tokens) * u128::from(self.output);
+        u64::try_from(exact.div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    }
+}
+
 impl Spent {
     /// Both together. What has no known price makes the sum of unknown price, too, unless it is nothing.
     pub fn and(self, other: Self) -> Self {

@@ -2,7 +2,7 @@
 
 use crate::{
     ActionShape, BranchOf, Call, Completed, Completion, Fault, FunctionKind, Hash, Id, Json, Limits, LogStream,
-    Manifest, Namespace, Reply, Spent, Timestamp,
+    Manifest, Namespace, Price, Reply, Spent, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -89,6 +89,12 @@ pub trait Models: Send + Sync + 'static {
         texts: Vec<String>,
         dimensions: Option<u32>,
     ) -> BoxFuture<'_, Result<(Vec<Vec<f32>>, Spent), Fault>>;
+
+    /// What the model costs that a completion with this name would ask; None: that is not known.
+    fn price(&self, model: Option<&str>) -> Option<Price> {
+        let _ = model;
+        None
+    }
 }
 
 /// Where the pieces of an answer go while it is being said. Whoever listens must not wait.

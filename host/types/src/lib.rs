@@ -42,8 +42,10 @@ pub use request::{
     Assignee, Delegation, NextMoment, RequestAnswer, RequestComment, RequestOption, RequestRow, RequestStatus,
     RequestWarning,
 };
+mod budget;
+pub use budget::{ModelBudget, ModelUsageRow, Period};
 mod completion;
-pub use completion::{Completed, Completion, Finish, Message, Role, Spent, ToolCall, ToolSpec};
+pub use completion::{Completed, Completion, Finish, Message, Price, Role, Spent, ToolCall, ToolSpec};
 mod limits;
 pub use limits::Limits;
 mod call;

@@ -1,8 +1,8 @@
 //! What a turn leaves behind: complete rows, so that applying them twice, later or elsewhere gives the same file.
 
 use crate::{
-    BranchName, Fault, Hash, Id, InvocationRow, InvocationState, Json, Namespace, Noun, ObjectId, RequestRow,
-    ScheduleState, Scopes, StepRow, ThingId, ThingKey, Timestamp, Worker, WorkflowRunRow,
+    BranchName, Fault, Hash, Id, InvocationRow, InvocationState, Json, ModelUsageRow, Namespace, Noun, ObjectId,
+    RequestRow, ScheduleState, Scopes, StepRow, ThingId, ThingKey, Timestamp, Worker, WorkflowRunRow,
 };
 use serde::{Deserialize, Serialize};
 
@@ -137,6 +137,8 @@ pub enum Row {
         key: Id,
         subject: Worker,
     },
+    /// Inserted, or grown: what a model cost on a day.
+    ModelUsage(Box<ModelUsageRow>),
 }
 
 /// Where an object that follows this one stands (spec BUS-3).

@@ -6,9 +6,23 @@
 //! - [`decide`] says what an answer makes of it, and whether it counts.
 //! - [`outcome`] is what who asked is told in the end.
 //! - [`staff`] looks at what is known of agents and people.
+//!
+//! Of functions that are a model, an agent or a person: `definition` reads those that are declared without a component,
+//! `template` fills in what they say, `answer` finds the value in what a model wrote, `prompt` takes out of a text what no
+//! model may see.
+
+mod answer;
+mod definition;
+mod prompt;
+mod template;
 
 pub mod decide;
 pub mod draft;
 pub mod outcome;
 pub mod plan;
 pub mod staff;
+
+pub use answer::value_of;
+pub use definition::{Definition, DefinitionError};
+pub use prompt::without_secrets;
+pub use template::{Scope, Template, TemplateError, fill};

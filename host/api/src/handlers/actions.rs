@@ -4,7 +4,7 @@ use crate::app::{Scope, Shared};
 use crate::body;
 use crate::caller::Who;
 use crate::config::limits;
-use crate::handlers::{Segment, name_problem};
+use crate::handlers::{Segment, name_problem, streams};
 use crate::problem::Problem;
 use crate::query::Fields;
 use crate::views::{ActionView, ActionsView, ErrorBody, json};
@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
-use runtime::{Caller, InvokeFailed, InvokeOptions};
+use runtime::{Caller, InvokeFailed, InvokeOptions, Invoked, Listener};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -108,6 +108,9 @@ pub(crate) struct Options {
     retry_failed: bool,
     /// -100 to 100: of the `do`s that are ready the higher one runs first. 0 when it is left out.
     priority: Option<i8>,
+    /// Answer with server-sent events: `delta` for each piece that a model says, then `done` with the whole answer. The
+    /// same as `Accept: text/event-stream`.
+    stream: Option<bool>,
     /// In whose name: `User/ann`, or its URL. It needs the scope `actors.impersonate`, and gives no rights.
     #[schema(example = "User/ann")]
     actor: Option<String>,
@@ -181,6 +184,7 @@ impl Options {
             retry_failed: self.retry_failed,
             priority: self.priority.unwrap_or(0),
             retry_on: self.retry.map(|retry| retry.retry_on).unwrap_or_default(),
+            heard: Listener::default(),
         })
     }
 }
@@ -197,6 +201,23 @@ pub(crate) struct InvokedView {
     status: String,
     /// Milliseconds.
     duration: f64,
+    /// Where models were asked.
+    usage: Option<UsageView>,
+    /// Why the model stopped, where one was asked: `stop`, `length`, `refusal`, `tool_calls`.
+    finish_reason: Option<String>,
+}
+
+/// What of models and tools a run used.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RunUsage)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UsageView {
+    input_tokens: u64,
+    output_tokens: u64,
+    /// Unless the price of a model is not known.
+    cost_usd: Option<f64>,
+    model_calls: u32,
+    tool_calls: u32,
 }
 
 /// The answer of an invocation that goes on in the background.
@@ -218,7 +239,7 @@ pub(crate) struct AcceptedView {
     ),
     request_body(content = InvocationDoc, description = "Or the bare input. Empty: the input is null"),
     responses(
-        (status = 200, description = "It ended well", body = InvokedView),
+        (status = 200, description = "It ended well; as server-sent events `delta` and `done` where they are accepted", body = InvokedView),
         (status = 202, description = "It goes on in the background", body = AcceptedView),
         (status = 400, description = "No JSON, or no version", body = ErrorBody),
         (status = 403, description = "The caller may not", body = ErrorBody),
@@ -242,7 +263,9 @@ pub(crate) async fn invoke(
     let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
     let (input, wanted) = read(&text)?;
     let respond_async = prefers_async(&parts.headers);
-    let durability = wanted.durability.unwrap_or(Durability::Try);
+    let (usual, streams) = scope.object.usual(&action).await;
+    let durability = wanted.durability.unwrap_or(usual);
+    let streams = streams::wanted(&parts.headers, wanted.stream, streams);
     let caller = match &wanted.actor {
         Some(actor) => caller.acting_as(scope.object.namespace(), actor)?,
         None => caller,
@@ -258,15 +281,22 @@ pub(crate) async fn invoke(
             let options = InvokeOptions { durability: Durability::Send, ..options };
             accept(&scope, &caller, &action, input, options, true).await
         }
+        Durability::Try | Durability::Do if streams => {
+            let (object, request_id) = (scope.object.clone(), scope.request_id.clone());
+            let run = move |heard| {
+                let options = InvokeOptions { heard, ..options };
+                async move { object.invoke(&caller, &action, input, options).await }
+            };
+            streams::answer(&app, &request_id, run).await
+        }
         Durability::Try | Durability::Do => {
             let invoked = scope.object.invoke(&caller, &action, input, options).await;
-            let invoked = invoked.map_err(failed)?;
-            completed(&invoked.result, invoked.action, invoked.duration_us)
+            completed(&invoked.map_err(failed)?)
         }
     }
 }
 
-fn failed(InvokeFailed { action, fault }: InvokeFailed) -> Problem {
+pub(crate) fn failed(InvokeFailed { action, fault }: InvokeFailed) -> Problem {
     match action {
         Some(_) => Problem::of_run(action, fault),
         None => Problem::from(fault),
@@ -296,14 +326,28 @@ fn accepted(scope: &Scope, id: Id, preferred: bool) -> Result<Response, Problem>
 }
 
 /// Around the result as it is: it was checked when the guest gave it.
-pub(crate) fn completed(result: &Json, action: Id, duration_us: u64) -> Result<Response, Problem> {
+pub(crate) fn completed_body(invoked: &Invoked) -> Result<String, Problem> {
     use std::fmt::Write;
+    let Invoked { action, result, duration_us, used } = invoked;
     let (ms, rest) = (duration_us / 1000, duration_us % 1000);
     let mut body = String::with_capacity(result.as_str().len() + 112);
     body.push_str(r#"{"result":"#);
     body.push_str(result.as_str());
-    write!(body, r#","actionId":"{action}","status":"completed","duration":{ms}.{rest:03}}}"#)
-        .map_err(|_| Problem::from(Fault::internal()))?;
+    let internal = |_| Problem::from(Fault::internal());
+    write!(body, r#","actionId":"{action}","status":"completed","duration":{ms}.{rest:03}"#).map_err(internal)?;
+    if let Some(used) = used {
+        write!(body, r#","usage":{}"#, used.usage()).map_err(internal)?;
+        if let Some(finish) = used.finish {
+            write!(body, r#","finishReason":"{}""#, finish.as_str()).map_err(internal)?;
+        }
+    }
+    body.push('}');
+    Ok(body)
+}
+
+pub(crate) fn completed(invoked: &Invoked) -> Result<Response, Problem> {
+    let body = completed_body(invoked)?;
+    let (ms, rest) = (invoked.duration_us / 1000, invoked.duration_us % 1000);
     let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

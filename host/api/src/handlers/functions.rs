@@ -1,7 +1,7 @@
 //! Deployed components and their versions.
 
-use crate::app::Shared;
-use crate::body::Sent;
+use crate::app::{Scope, Shared};
+use crate::body::{self, Sent};
 use crate::caller::Who;
 use crate::handlers::{Segment, name_problem, upload};
 use crate::problem::Problem;
@@ -9,7 +9,8 @@ use crate::query::Fields;
 use crate::views::{DeployedView, ErrorBody, FunctionView, Page, json, json_at};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri, header};
+use runtime::Deployed;
 use serde::{Deserialize, Serialize};
 use types::{At, FunctionName};
 use utoipa::ToSchema;
@@ -32,14 +33,14 @@ pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Respons
     ),
     request_body(
         content_type = "application/wasm",
-        description = "The component; or multipart/form-data with the parts `component`, and if wanted `manifest` (JSON) and `assets` (tar)"
+        description = "The component; or multipart/form-data with the parts `component`, and if wanted `manifest` (JSON) and `assets` (tar); or, as application/json, the definition of a function without one: {\"type\": \"generative\", \"prompt\": \"Classify {{input.text}}\"}"
     ),
     responses(
         (status = 200, description = "A new version of a function that was there, or unchanged", body = DeployedView),
         (status = 201, description = "A new function", body = DeployedView),
         (status = 413, description = "Larger than 64 MiB (component) or 32 MiB (assets)", body = ErrorBody),
-        (status = 415, description = "Neither application/wasm nor multipart/form-data", body = ErrorBody),
-        (status = 422, description = "No component that can run here, or no manifest", body = ErrorBody),
+        (status = 415, description = "Neither application/wasm, multipart/form-data nor application/json", body = ErrorBody),
+        (status = 422, description = "No component that can run here, no manifest, or no definition", body = ErrorBody),
         (status = 507, description = "The host's disk is full", body = ErrorBody),
     )
 )]
@@ -56,13 +57,30 @@ pub(crate) async fn deploy(
         // Before the upload, so that nobody fills the disk who may not deploy.
         return Err(types::Fault::forbidden("deploying needs the scope Function.create or Function.update").into());
     }
+    if is_json(request.headers()) {
+        let (parts, body) = request.into_parts();
+        let sent = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
+        let document = body::json(&sent)?.to_value();
+        let deployed = scope.object.declare(&caller, name, &document, dry_run).await?;
+        return told(&scope, &deployed, dry_run);
+    }
     let _place = app.uploads.try_acquire().map_err(|_| Problem::busy("too many uploads run at once"))?;
     let files = upload::receive(&app.config, request).await?;
     let deployed = scope.object.deploy(&caller, name, files.upload(), dry_run).await?;
+    told(&scope, &deployed, dry_run)
+}
+
+/// Whether it is a definition that comes, and no component.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn told(scope: &Scope, deployed: &Deployed, dry_run: bool) -> Result<Response, Problem> {
     let status = if deployed.created && !dry_run { StatusCode::CREATED } else { StatusCode::OK };
     let location = scope.link(&format!("/api/functions/{}", deployed.function.name));
     let view =
-        DeployedView { function: FunctionView::of(&scope, &deployed.function, false), unchanged: deployed.unchanged };
+        DeployedView { function: FunctionView::of(scope, &deployed.function, false), unchanged: deployed.unchanged };
     json_at(status, (status == StatusCode::CREATED).then_some(location.as_str()), &view)
 }
 

@@ -87,6 +87,7 @@ impl SelfRequest {
             require_if_match: self.require_if_match,
             put_creates: self.put_creates,
             strict_types: self.strict_types,
+            model_budget: None,
         };
         if change == RulesChange::default() {
             let message = "give defaultBranch, requireIfMatch, putCreates or strictTypes";

@@ -56,7 +56,7 @@ pub(crate) async fn retry(Who { scope, caller }: Who, id: Segment) -> Result<Res
         Some(_) => Problem::of_run(action, fault),
         None => Problem::from(fault),
     })?;
-    actions::completed(&invoked.result, invoked.action, invoked.duration_us)
+    actions::completed(&invoked)
 }
 
 fn thing(namespace: &Namespace, shown: &Shown, action: Id) -> Result<Response, Problem> {

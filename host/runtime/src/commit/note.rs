@@ -151,6 +151,7 @@ fn bytes_of(row: &Row) -> usize {
         | Row::EventOrigin(_)
         | Row::RunsForgotten { .. }
         | Row::InvocationWish { .. }
+        | Row::ModelUsage(_)
         | Row::WorkflowRun(_) => 128,
     }
 }

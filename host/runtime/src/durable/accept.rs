@@ -92,7 +92,8 @@ impl Object {
     ) -> Result<Accepting, Fault> {
         check_wishes(options)?;
         let now = self.node.now();
-        let limit = ready.function.manifest.limits.apply(self.node.inner.config.limits).wall;
+        let own = ready.function.manifest.limits.apply(self.node.inner.config.limits).wall;
+        let limit = crate::workers::attempt_limit(ready.function.def.kind).unwrap_or(own);
         let timeout = options.timeout.map_or(limit, |t| limit.min(t));
         let row = InvocationRow {
             id: Id::new(now, rand::random()),

@@ -42,9 +42,18 @@ impl Object {
             Answer::Later(answer) => answer.await.unwrap_or_else(|_| Err(retired())),
         };
         match ended {
-            Ok((result, duration_us)) => Ok(Invoked { action: id, result, duration_us }),
+            Ok((result, duration_us)) => {
+                let used = if self.uses_models(action).await { self.used_by(id).await? } else { None };
+                Ok(Invoked { action: id, result, duration_us, used })
+            }
             Err(fault) => Err(InvokeFailed { action: Some(id), fault }),
         }
+    }
+
+    /// What of models and tools an invocation that is over used.
+    async fn used_by(&self, id: Id) -> Result<Option<crate::running::Used>, Fault> {
+        let action = self.peek(|store| store.action(id).map_err(|e| fault_of(&e))).await?;
+        Ok(action.and_then(|action| crate::running::Used::read(&action.options)))
     }
 
     /// Accepts it, and answers as soon as that is durable.
@@ -227,7 +236,7 @@ impl Object {
         })
         .await?;
         match later.await.unwrap_or_else(|_| Err(retired())) {
-            Ok((result, duration_us)) => Ok(Invoked { action: id, result, duration_us }),
+            Ok((result, duration_us)) => Ok(Invoked { action: id, result, duration_us, used: self.used_by(id).await? }),
             Err(fault) => Err(InvokeFailed { action: Some(id), fault }),
         }
     }

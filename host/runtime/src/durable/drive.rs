@@ -275,6 +275,8 @@ impl Object {
             stop: Notify::new(),
             lines: AtomicU32::new(0),
             turn: Mutex::default(),
+            spending: Mutex::default(),
+            heard: None,
             durable: Some(Arc::new(run)),
         })
     }

@@ -72,8 +72,13 @@ impl Object {
         let TurnWrites { events, sends, logs, accepts, mut rows, open, .. } = std::mem::take(&mut *lock(&running.turn));
         let state = run.state(Standing::Running);
         let took = running.begun.elapsed();
-        let told =
-            Told { started_at: Some(running.created_at), took: Some(took), output: Some(output), ..Told::default() };
+        let told = Told {
+            started_at: Some(running.created_at),
+            took: Some(took),
+            output: Some(output),
+            used: running.used(),
+            ..Told::default()
+        };
         let action = rows::action(&run.row, rows::attempts(&state), ActionStatus::Completed, told);
         let duration_us = action.duration_us.unwrap_or(0);
         let over = Standing::Done { output: Some(output.clone()) };
@@ -111,6 +116,7 @@ impl Object {
             started_at: Some(running.created_at),
             took: Some(running.begun.elapsed()),
             error: Some(fault.clone()),
+            used: running.used(),
             ..Told::default()
         };
         let action = rows::action(&run.row, rows::attempts(state), status, told);

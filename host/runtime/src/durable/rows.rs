@@ -14,6 +14,8 @@ pub(super) struct Told<'a> {
     pub(super) took: Option<Duration>,
     pub(super) output: Option<&'a Json>,
     pub(super) error: Option<Fault>,
+    /// What of models and tools it used.
+    pub(super) used: Option<crate::running::Used>,
 }
 
 pub(super) fn target_of(row: &InvocationRow) -> String {
@@ -59,7 +61,7 @@ pub(super) fn action(row: &InvocationRow, attempts: u32, status: ActionStatus, t
         target: target_of(row),
         input: None,
         output: None,
-        options: kept(row.version, export, &row.input, told.output),
+        options: kept(row.version, export, &row.input, told.output, told.used),
         durability: Durability::Do,
         status,
         error: told.error,

@@ -14,7 +14,7 @@ use model::Content;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, PoisonError, RwLock};
 use store::{Line, Reader, Turn};
-use types::{BranchName, Fault, Noun, Ref, ThingId, ThingKey};
+use types::{BranchName, Fault, ModelBudget, Noun, Ref, ThingId, ThingKey};
 
 /// The noun of the thing that has them.
 pub(crate) const NOUN: &str = "ObjectSettings";
@@ -30,11 +30,19 @@ pub struct Rules {
     pub put_creates: bool,
     /// Whether things are of registered nouns only.
     pub strict_types: bool,
+    /// What it may spend on models; None: what the nearest object above with a budget may.
+    pub model_budget: Option<ModelBudget>,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { default_branch: None, require_if_match: false, put_creates: true, strict_types: false }
+        Self {
+            default_branch: None,
+            require_if_match: false,
+            put_creates: true,
+            strict_types: false,
+            model_budget: None,
+        }
     }
 }
 
@@ -46,6 +54,8 @@ pub struct RulesChange {
     pub require_if_match: Option<bool>,
     pub put_creates: Option<bool>,
     pub strict_types: Option<bool>,
+    /// `Some(None)` takes it away.
+    pub model_budget: Option<Option<ModelBudget>>,
 }
 
 /// As it is kept.
@@ -56,6 +66,8 @@ struct Kept {
     require_if_match: bool,
     put_creates: bool,
     strict_types: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_budget: Option<ModelBudget>,
 }
 
 impl Default for Kept {
@@ -71,6 +83,7 @@ impl Kept {
             require_if_match: rules.require_if_match,
             put_creates: rules.put_creates,
             strict_types: rules.strict_types,
+            model_budget: rules.model_budget,
         }
     }
 
@@ -81,6 +94,7 @@ impl Kept {
             require_if_match: self.require_if_match,
             put_creates: self.put_creates,
             strict_types: self.strict_types,
+            model_budget: self.model_budget,
         }
     }
 }
@@ -99,6 +113,7 @@ impl Rules {
             require_if_match: change.require_if_match.unwrap_or(self.require_if_match),
             put_creates: change.put_creates.unwrap_or(self.put_creates),
             strict_types: change.strict_types.unwrap_or(self.strict_types),
+            model_budget: change.model_budget.unwrap_or(self.model_budget),
         }
     }
 

@@ -1,10 +1,16 @@
-//! A function that is one question to a model (spec 7.3): the component says what is asked, and makes the result of what was
-//! answered.
+//! A function that is one question to a model (spec 7.3): a component or a definition says what is asked, and makes the
+//! result of what was answered.
 
 use super::Parts;
+use super::complete::{SCHEMA_RETRIES, ask_for_value, complete};
 use serde::Deserialize;
-use types::exec::{Host, Part};
-use types::{Call, Completed, Completion, Fault, Json, Message, Reply, Role};
+use types::exec::Part;
+use types::{Completion, Fault, Json, Message, Role};
+
+/// For one request to a model, when nobody says (spec FUN-5).
+const TIMEOUT_MS: u64 = 60_000;
+/// A model is asked for a value that fits this often at most, whoever says otherwise.
+const SCHEMA_RETRIES_MAX: u32 = 5;
 
 /// What `prompt` gives.
 #[derive(Deserialize)]
@@ -18,6 +24,37 @@ struct Asked {
     temperature: Option<f64>,
     max_tokens: Option<u32>,
     schema: Option<Json>,
+    schema_retries: Option<u32>,
+    timeout_ms: Option<u64>,
+    /// What a definition says to others, and what whoever calls looks at.
+    #[serde(rename = "type")]
+    _kind: Option<String>,
+    #[serde(rename = "description")]
+    _description: Option<String>,
+    #[serde(rename = "input")]
+    _input: Option<Json>,
+    #[serde(rename = "stream")]
+    _stream: Option<bool>,
+}
+
+pub(super) async fn run(parts: &Parts<'_>) -> Result<Json, Fault> {
+    let asked = parts.said(Part::Prompt).await?;
+    let asked: Asked = serde_json::from_str(asked.as_str())
+        .map_err(|e| Fault::failed("PROMPT_INVALID", format!("what `prompt` gave is no request to a model: {e}")))?;
+    let (schema, retries) = (asked.schema.clone(), asked.schema_retries.unwrap_or(SCHEMA_RETRIES));
+    let request = asked.completion();
+    if request.messages.is_empty() {
+        return Err(Fault::failed("PROMPT_INVALID", "what `prompt` gave asks nothing: prompt or messages are wanted"));
+    }
+    let mut host = parts.host();
+    let answer = match schema {
+        Some(schema) => {
+            let (value, _, _) = ask_for_value(&mut host, request, &schema, retries.min(SCHEMA_RETRIES_MAX)).await?;
+            Json::from_value(&value)
+        }
+        None => Json::of(&complete(&mut host, request).await?.text),
+    };
+    parts.finish(answer).await
 }
 
 impl Asked {
@@ -28,27 +65,10 @@ impl Asked {
             model: self.model,
             messages: system.into_iter().chain(self.messages).chain(prompt).collect(),
             tools: Vec::new(),
-            schema: self.schema,
+            schema: None,
             temperature: self.temperature,
             max_tokens: self.max_tokens,
-            timeout_ms: None,
+            timeout_ms: Some(self.timeout_ms.unwrap_or(TIMEOUT_MS)),
         }
     }
-}
-
-pub(super) async fn run(parts: &Parts<'_>) -> Result<Json, Fault> {
-    let input = parts.ready.input.clone();
-    let asked = parts.call(Part::Prompt, input.clone()).await?;
-    let asked: Asked = serde_json::from_str(asked.as_str())
-        .map_err(|e| Fault::failed("PROMPT_INVALID", format!("what `prompt` gave is no request to a model: {e}")))?;
-    let reply = parts.host().call(Call::Complete { request: Box::new(asked.completion()) }).await;
-    let completed: Completed = match reply {
-        Reply::Json(json) => serde_json::from_str(json.as_str()).map_err(|_| Fault::internal())?,
-        Reply::Fault(fault) => return Err(fault),
-        Reply::Text(_) | Reply::Version(_) | Reply::Bool(_) | Reply::Done | Reply::Http(_) | Reply::Ready(_) => {
-            return Err(Fault::internal());
-        }
-    };
-    let answer = Json::of(&completed.text);
-    parts.call(Part::Finish { answer }, input).await
 }

@@ -8,10 +8,14 @@
 //! run without a journal (`try`) the same code makes the same calls and none is recorded.
 //!
 //! `ask` begins work and waits for it, `person` is the work that people do (`request_step` its steps, `request` what an
-//! answer does, `requests` what is asked of it from outside, `people` who is there, `message` what they are sent), `outside` performs what leaves the host (models, channels, tools of others),
-//! `generative`, `agentic` and `human` are the three kinds.
+//! answer does, `requests` what is asked of it from outside, `people` who is there, `message` what they are sent).
+//! `outside` performs what leaves the host (models, channels, tools of others) and `ledger` counts what models cost;
+//! `complete` asks a model until its answer fits. `generative`, `agentic` and `human` are the three kinds, `said` is what
+//! their components say, or their definitions, `generate` a question without either.
 
 mod ask;
+pub(crate) mod complete;
+mod generate;
 mod generative;
 mod message;
 mod outside;
@@ -23,6 +27,13 @@ mod requests;
 pub(crate) use request::withdraw;
 pub use request::{Decider, Decision};
 pub use requests::{RequestsWanted, Settled};
+mod ledger;
+mod said;
+
+pub use generate::GenerateWanted;
+pub(crate) use ledger::Ledger;
+pub use ledger::UsageShown;
+pub(crate) use said::check_places;
 
 use crate::durable::DurableRun;
 use crate::guest::GuestHost;
@@ -30,8 +41,9 @@ use crate::invoke::Ready;
 use crate::object::Object;
 use crate::running::Running;
 use std::sync::Arc;
+use std::time::Duration;
 use types::exec::{Entry, Part};
-use types::{Fault, FunctionKind, Json, Limits, Method, Worker};
+use types::{Call, Fault, FaultKind, FunctionKind, Json, Limits, Method, Reply, Worker};
 
 /// Runs a function of any kind, to its end.
 pub(crate) async fn run(
@@ -48,6 +60,63 @@ pub(crate) async fn run(
         (FunctionKind::Agentic, Entry::Run) => Err(Fault::unavailable("running a function of kind `agentic`")),
         (FunctionKind::Human, Entry::Run) => Err(Fault::unavailable("running a function of kind `human`")),
         _ => parts.whole().await,
+    }
+}
+
+/// The same for a run without a journal. A model takes longer than code may: where one is asked, the limit is another one.
+pub(crate) async fn run_within(
+    object: &Object,
+    running: &Arc<Running>,
+    ready: Ready,
+    limits: Limits,
+    timeout: Option<Duration>,
+) -> Result<Json, Fault> {
+    let most = attempt_limit(ready.function.def.kind);
+    let run = run(object, running, ready, limits, rand::random(), 1);
+    let Some(most) = most else { return run.await };
+    let limit = timeout.map_or(most, |timeout| timeout.min(most));
+    let late =
+        || Fault::new(FaultKind::Timeout, "TIMEOUT", format!("the run took longer than {} ms", limit.as_millis()));
+    tokio::time::timeout(limit, run).await.map_err(|_| late())?
+}
+
+/// The longest that one attempt of a function may take that asks models or people, its waits not counted; None: its kind
+/// asks none.
+pub(crate) fn attempt_limit(kind: FunctionKind) -> Option<Duration> {
+    match kind {
+        FunctionKind::Generative => Some(Duration::from_secs(900)),
+        FunctionKind::Agentic | FunctionKind::Human => Some(Duration::from_secs(3600)),
+        FunctionKind::Code | FunctionKind::App | FunctionKind::Site | FunctionKind::ToolBox => None,
+    }
+}
+
+/// Whether a call is one of a model or of a tool, which its run is to account for.
+pub(crate) enum Uses {
+    Model,
+    Tool,
+    Neither,
+}
+
+impl Uses {
+    pub(crate) fn of(call: &Call) -> Self {
+        match call {
+            Call::Complete { .. } => Self::Model,
+            Call::UseTool { .. } => Self::Tool,
+            _ => Self::Neither,
+        }
+    }
+
+    /// Told to the run, whether the answer is new or was recorded.
+    pub(crate) fn note(self, running: &Running, reply: &Reply) {
+        match (self, reply) {
+            (Self::Model, Reply::Json(json)) => {
+                if let Ok(completed) = serde_json::from_str(json.as_str()) {
+                    running.note_completed(&completed);
+                }
+            }
+            (Self::Tool, _) => running.note_tool_call(),
+            (Self::Model | Self::Neither, _) => {}
+        }
     }
 }
 

@@ -1,15 +1,28 @@
 //! What leaves the host for a worker: a question to a model, a message to a channel, a call of somebody else's tool.
 
+use crate::commit::{Note, lock};
+use crate::functions::ANCESTORS_MAX;
 use crate::guest::{GuestHost, end_turn};
+use crate::object::Object;
 use types::exec::Dispatch;
-use types::{Completion, Fault, Json, Reply};
+use types::{Completion, Fault, Json, Reply, Row};
 
 impl GuestHost {
-    /// Asks a model.
+    /// Asks a model: without the object's secrets, and within its budget. What it cost is written with the step.
     pub(crate) async fn complete(&self, request: Completion) -> Result<Reply, Fault> {
         let models = self.object.node.inner.models.clone().ok_or_else(no_model)?;
         end_turn(&self.object, &self.running).await?;
-        let completed = models.complete(request, None).await?;
+        let request = self.object.without_secrets(request).await?;
+        let reserved = self.object.reserve(&request, models.price(request.model.as_deref())).await?;
+        // An answer that may have to be given again is nothing to listen to.
+        let heard = self.running.heard.clone().filter(|_| request.schema.is_none());
+        let completed = models.complete(request, heard).await?;
+        let paid = Row::ModelUsage(Box::new(reserved.settle(&completed)));
+        if self.running.durable.is_some() {
+            lock(&self.running.turn).rows.push(paid);
+        } else {
+            self.object.note(Note::of_rows(vec![paid])).await;
+        }
         Ok(Reply::Json(Json::of(&completed)))
     }
 
@@ -31,6 +44,29 @@ impl GuestHost {
     }
 }
 
+impl Object {
+    /// The request as a model may see it (spec AGT-5): without the values of secrets of this object and of those above it,
+    /// whose functions run here, and without what looks like one.
+    async fn without_secrets(&self, mut request: Completion) -> Result<Completion, Fault> {
+        let mut secrets = self.secret_values().await?;
+        let mut object = self.clone();
+        for _ in 1..ANCESTORS_MAX {
+            let Some(parent) = object.parent().await? else { break };
+            let Some(above) = self.node.object(&parent).await? else { break };
+            secrets.extend(above.secret_values().await?);
+            object = above;
+        }
+        for message in &mut request.messages {
+            message.text = ::workers::without_secrets(&message.text, &secrets);
+            for call in &mut message.tool_calls {
+                call.arguments = ::workers::without_secrets(&call.arguments, &secrets);
+            }
+        }
+        Ok(request)
+    }
+}
+
 fn no_model() -> Fault {
-    Fault::new(types::FaultKind::Upstream, "MODEL_UNAVAILABLE", "no model is configured on this server")
+    let message = "no model is configured on this server; set models.default and [models.providers.NAME] in its file";
+    Fault::new(types::FaultKind::Upstream, "MODEL_UNAVAILABLE", message)
 }
