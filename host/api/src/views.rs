@@ -204,7 +204,8 @@ pub(crate) struct FunctionView {
 
 impl FunctionView {
     pub(crate) fn of(scope: &Scope, function: &FunctionVersion, deleted: bool) -> Self {
-        let FunctionDef { kind, hash, size, actions: _, imports, manifest, described: _, vars, declared: _ } = &function.def;
+        let FunctionDef { kind, hash, size, actions: _, imports, manifest, described: _, vars, declared: _ } =
+            &function.def;
         Self {
             name: function.name.to_string(),
             kind: kind.as_str(),

@@ -5,7 +5,7 @@ use commit_log::{CommitLog, LocalLog};
 use runtime::{Caller, Config, ManualClock, Node, Object, Opened, Upload};
 use std::path::Path;
 use std::sync::Arc;
-use types::exec::Executor;
+use types::exec::{Executor, Outside};
 use types::{FunctionName, Identity, IdentityKind, Json, Manifest, Namespace, Scopes, Timestamp};
 
 /// 2024-01-08T12:00:00Z
@@ -41,11 +41,34 @@ impl TestNode {
         executor: ScriptedExecutor,
         change: impl FnOnce(&mut Config),
     ) -> anyhow::Result<Self> {
+        Self::open_whole(dir, log, executor, |_| {}, change).await
+    }
+
+    /// With more of the world outside than components: `reach` puts in models, channels, tools of others.
+    pub async fn open_reaching(
+        dir: &Path,
+        executor: ScriptedExecutor,
+        reach: impl FnOnce(&mut Outside),
+    ) -> anyhow::Result<Self> {
+        let log = LocalLog::open(&dir.join("log"), &commit_log::Config::STANDARD)?;
+        Self::open_whole(dir, Arc::new(log), executor, reach, |_| {}).await
+    }
+
+    /// With all that can be another one.
+    pub async fn open_whole(
+        dir: &Path,
+        log: Arc<dyn CommitLog>,
+        executor: ScriptedExecutor,
+        reach: impl FnOnce(&mut Outside),
+        change: impl FnOnce(&mut Config),
+    ) -> anyhow::Result<Self> {
         let mut config = Config::standard(dir.to_owned(), Namespace::parse("https://root.test")?);
         change(&mut config);
         let clock = Arc::new(ManualClock::new(START));
         let run: Arc<dyn Executor> = Arc::new(executor.clone());
-        let Opened { node, root_key } = Node::open(config, log, run, clock.clone(), Some(clock.clone())).await?;
+        let mut outside = Outside::from(run);
+        reach(&mut outside);
+        let Opened { node, root_key } = Node::open(config, log, outside, clock.clone(), Some(clock.clone())).await?;
         Ok(Self { node, clock, executor, root_key })
     }
 
