@@ -60,7 +60,8 @@ fn options_of(call: &Call) -> Option<&CallOptions> {
         | Call::Complete { .. }
         | Call::Deliver { .. }
         | Call::UseTool { .. }
-        | Call::Answer { .. } => None,
+        | Call::Answer { .. }
+        | Call::Equip { .. } => None,
     }
 }
 
@@ -129,6 +130,7 @@ pub fn describe(call: &Call) -> String {
         }
         Call::Deliver { message } => format!("{name} {} {:?}", message.channel.as_str(), message.subject),
         Call::UseTool { server, tool, args } => format!("{name} {server}.{tool} {}", redact(args)),
+        Call::Equip { worker, uses } => format!("{name} {} {uses}", or_none(worker)),
         Call::Answer { worker, request } => format!("{name} {} {}", or_none(worker), redact(request)),
     };
     cut(text)

@@ -255,7 +255,6 @@ impl Object {
     async fn execute(&self, running: &Arc<Running>, ready: Ready, options: &InvokeOptions) -> Result<Json, Fault> {
         let limits = ready.function.manifest.limits.apply(self.node.inner.config.limits);
         let limits = Limits { wall: options.timeout.map_or(limits.wall, |t| limits.wall.min(t)), ..limits };
-        let function = ready.function.clone();
         let output = tokio::select! {
             biased;
             () = cancelled(running) => {
@@ -263,7 +262,6 @@ impl Object {
             }
             output = crate::workers::run(self, running, ready, limits, rand::random(), 1) => output?,
         };
-        function.schemas.check_output(&output)?;
         Ok(output)
     }
 
@@ -403,7 +401,8 @@ fn entry(caller: &Caller, action: &ActionRef, callable: &Callable, input: &Json)
             let message = format!("{} is an app: call the functions that it declares by their names", function.name);
             Err(Fault::not_found("ACTION_NOT_FOUND", message))
         }
-        kind @ (FunctionKind::Generative | FunctionKind::Agentic | FunctionKind::Human | FunctionKind::Site) => {
+        FunctionKind::Agentic => Ok(Entry::Run),
+        kind @ (FunctionKind::Generative | FunctionKind::Human | FunctionKind::Site) => {
             Err(Fault::unavailable(&format!("running a function of kind {}", kind.as_str())))
         }
     }

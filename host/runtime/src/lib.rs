@@ -52,6 +52,7 @@ mod blobs;
 mod commit;
 mod declared;
 mod workers;
+pub use workers::{AgentRun, AgentShown, Waits};
 mod workflow;
 pub use workflow::{
     HistoryEntry, RunShown, RunStatus, RunWanted, RunsPage, RunsWanted, StepShown, StepStatus, WorkflowShown,

@@ -11,7 +11,8 @@ use types::{ActionShape, Fault, FaultKind, FunctionKind, Json};
 pub type Behaviour = Arc<dyn Fn(Job, Box<dyn Host>) -> BoxFuture<'static, Outcome> + Send + Sync>;
 
 /// A component is a file with the text `scripted:NAME …`; NAME says which closure it runs. What follows the name makes
-/// versions differ. `scripted-app:NAME …` is an app: its closure finds in the job's entry what is asked of it.
+/// versions differ. `scripted-app:NAME …` is an app, `scripted-agentic:NAME …` an agentic function: its closure finds in
+/// the job's entry what is asked of it.
 #[derive(Default, Clone)]
 pub struct ScriptedExecutor(Arc<Mutex<HashMap<String, Behaviour>>>, Arc<Mutex<Option<Receiver>>>);
 
@@ -41,6 +42,7 @@ impl ScriptedExecutor {
         let text = std::fs::read_to_string(&component.path).map_err(|_| refused("not a scripted component"))?;
         let name = text
             .strip_prefix("scripted-app:")
+            .or_else(|| text.strip_prefix("scripted-agentic:"))
             .or_else(|| text.strip_prefix("scripted:"))
             .and_then(|rest| rest.split_whitespace().next());
         let name = name.ok_or_else(|| refused("a scripted component begins with scripted:NAME"))?;
@@ -56,9 +58,12 @@ impl Executor for ScriptedExecutor {
         if is_app {
             return Ok(Inspection { kind: FunctionKind::App, actions: Vec::new(), imports: Vec::new() });
         }
+        let is_agentic =
+            std::fs::read_to_string(&component.path).is_ok_and(|text| text.starts_with("scripted-agentic:"));
+        let kind = if is_agentic { FunctionKind::Agentic } else { FunctionKind::Code };
         let any = Json::parse("true").expect("true is JSON");
         let shape = ActionShape { export: None, description: None, input: any.clone(), output: any };
-        Ok(Inspection { kind: FunctionKind::Code, actions: vec![shape], imports: Vec::new() })
+        Ok(Inspection { kind, actions: vec![shape], imports: Vec::new() })
     }
 
     fn run(&self, job: Job, host: Box<dyn Host>) -> BoxFuture<'_, Outcome> {

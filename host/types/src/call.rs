@@ -184,6 +184,13 @@ pub enum Call {
         worker: Option<String>,
         request: Json,
     },
+    /// What is known of an agent, and the tools that it has: looked up once, so that a replay goes on with the same. No
+    /// import of its own.
+    Equip {
+        worker: Option<String>,
+        /// Tools by name, as [`AgentTool`](crate::AgentTool)s; those of the worker beside them.
+        uses: Json,
+    },
 }
 
 impl Call {
@@ -227,6 +234,7 @@ impl Call {
             Self::Deliver { .. } => "channel.deliver",
             Self::UseTool { .. } => "tools.call",
             Self::Answer { .. } => "worker.answer",
+            Self::Equip { .. } => "worker.equip",
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::invoke::{InvokeOptions, Ready};
 use crate::object::Object;
 use std::sync::Arc;
 use store::Turn;
-use types::{ActionStatus, Fault, Id, InvocationRow, InvocationState, Retry, Row, Standing, Timestamp, Trigger};
+use types::{ActionStatus, Fault, FunctionKind, Id, InvocationRow, InvocationState, Retry, Row, Standing, Timestamp, Trigger};
 
 /// An invocation that is to be accepted with the rows it is noted among.
 #[derive(Clone, Debug)]
@@ -87,7 +87,18 @@ impl Object {
     ) -> Result<Accepting, Fault> {
         check_wishes(options)?;
         let now = self.node.now();
-        let limit = ready.function.manifest.limits.apply(self.node.inner.config.limits).wall;
+        let limit = match ready.function.def.kind {
+            // Its loop has a time of its own, in which waits for people do not count.
+            FunctionKind::Agentic => crate::workers::WORK_TIMEOUT,
+            FunctionKind::Code
+            | FunctionKind::Generative
+            | FunctionKind::Human
+            | FunctionKind::App
+            | FunctionKind::Site
+            | FunctionKind::ToolBox => {
+                ready.function.manifest.limits.apply(self.node.inner.config.limits).wall
+            }
+        };
         let timeout = options.timeout.map_or(limit, |t| limit.min(t));
         let row = InvocationRow {
             id: Id::new(now, rand::random()),

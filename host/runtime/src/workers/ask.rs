@@ -12,13 +12,13 @@ use types::exec::Entry;
 use types::{Call, Fault, FunctionName, Id, InvocationRow, Json, Method, Reply, Retry, Row, Trigger, Worker};
 
 /// Of one attempt of work, its waits not counted.
-const WORK_TIMEOUT: Duration = Duration::from_secs(3600);
+pub(crate) const WORK_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// What a call asks of whom.
-struct Asking {
-    worker: Worker,
-    method: Method,
-    input: Json,
+pub(super) struct Asking {
+    pub(super) worker: Worker,
+    pub(super) method: Method,
+    pub(super) input: Json,
 }
 
 impl GuestHost {
@@ -99,7 +99,7 @@ impl GuestHost {
 
 impl Object {
     /// The invocation that a worker's work is.
-    fn work(&self, caller: &Caller, asking: Asking, asker: Asker) -> Accepting {
+    pub(super) fn work(&self, caller: &Caller, asking: Asking, asker: Asker) -> Accepting {
         let Asking { worker, method, input } = asking;
         let now = self.node.now();
         let row = InvocationRow {

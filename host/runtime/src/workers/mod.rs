@@ -10,9 +10,17 @@
 //! `ask` begins work and waits for it, `outside` performs what leaves the host (models, channels, tools of others),
 //! `generative`, `agentic` and `human` are the three kinds.
 
+mod agent;
+mod agentic;
 mod ask;
+mod equip;
 mod generative;
+mod hands;
 mod outside;
+mod remember;
+mod runs;
+pub use runs::{AgentRun, AgentShown, Waits};
+pub(crate) use ask::WORK_TIMEOUT;
 
 use crate::durable::DurableRun;
 use crate::guest::GuestHost;
@@ -20,25 +28,36 @@ use crate::invoke::Ready;
 use crate::object::Object;
 use crate::running::Running;
 use std::sync::Arc;
-use types::exec::{Entry, Part};
+use types::exec::{BoxFuture, Entry, Part};
 use types::{Fault, FunctionKind, Json, Limits, Method, Worker};
 
-/// Runs a function of any kind, to its end.
-pub(crate) async fn run(
-    object: &Object,
-    running: &Arc<Running>,
+/// Runs a function of any kind, to its end. Boxed: a run may call, which runs, and the type of the future would contain
+/// itself.
+pub(crate) fn run<'a>(
+    object: &'a Object,
+    running: &'a Arc<Running>,
     ready: Ready,
     limits: Limits,
     seed: [u8; 32],
     attempt: u32,
-) -> Result<Json, Fault> {
+) -> BoxFuture<'a, Result<Json, Fault>> {
     let parts = Parts { object, running, ready, limits, seed, attempt };
-    match (parts.ready.function.def.kind, &parts.ready.entry) {
-        (FunctionKind::Generative, Entry::Run) => generative::run(&parts).await,
-        (FunctionKind::Agentic, Entry::Run) => Err(Fault::unavailable("running a function of kind `agentic`")),
-        (FunctionKind::Human, Entry::Run) => Err(Fault::unavailable("running a function of kind `human`")),
-        _ => parts.whole().await,
-    }
+    Box::pin(run_parts(parts))
+}
+
+async fn run_parts(parts: Parts<'_>) -> Result<Json, Fault> {
+    let function = parts.ready.function.clone();
+    let output = match (function.def.kind, &parts.ready.entry) {
+        (FunctionKind::Generative, Entry::Run) => generative::run(&parts).await?,
+        // What its schema is of is the output inside of what it gives.
+        (FunctionKind::Agentic, Entry::Run) => return agentic::run(&parts).await,
+        (FunctionKind::Human, Entry::Run) => return Err(Fault::unavailable("running a function of kind `human`")),
+        // Nobody outside sees what a part gives.
+        (_, Entry::Part(_)) => return parts.whole().await,
+        _ => parts.whole().await?,
+    };
+    function.schemas.check_output(&output)?;
+    Ok(output)
 }
 
 /// Goes through what a worker is asked for; the input says for what.
@@ -48,8 +67,12 @@ pub(crate) async fn work(
     worker: &Worker,
     method: Method,
 ) -> Result<Json, Fault> {
-    let (_, _) = (host, run);
-    Err(Fault::unavailable(&format!("asking {worker} to {}", method.as_str())))
+    match worker {
+        Worker::Agent(id) => agent::work(host, run, id, method).await,
+        Worker::Human(_) | Worker::Role(_) => {
+            Err(Fault::unavailable(&format!("asking {worker} to {}", method.as_str())))
+        }
+    }
 }
 
 /// A function that is being run, of which the host may call one export after the other.

@@ -9,7 +9,12 @@ impl GuestHost {
     pub(crate) async fn complete(&self, request: Completion) -> Result<Reply, Fault> {
         let models = self.object.node.inner.models.clone().ok_or_else(no_model)?;
         end_turn(&self.object, &self.running).await?;
-        let completed = models.complete(request, None).await?;
+        let completing = models.complete(request.clone(), None);
+        let completed = match request.timeout_ms {
+            None => completing.await?,
+            // Whoever says how long it may take is not kept waiting by a provider that hangs.
+            Some(ms) => within(ms, "MODEL_TIMEOUT", "the model", completing).await?,
+        };
         Ok(Reply::Json(Json::of(&completed)))
     }
 
@@ -27,8 +32,20 @@ impl GuestHost {
         let tools = self.object.node.inner.tools.clone();
         let tools = tools.ok_or_else(|| Fault::unavailable("tools of servers outside"))?;
         end_turn(&self.object, &self.running).await?;
-        Ok(Reply::Json(tools.call(server, tool, args).await?))
+        let what = format!("tool {tool} of {server}");
+        let called = tools.call(server, tool, args);
+        Ok(Reply::Json(within(workers::agent::STEP_TIMEOUT_MS, "TOOL_TIMEOUT", &what, called).await?))
     }
+}
+
+pub(super) async fn within<T>(
+    ms: u64,
+    code: &str,
+    what: &str,
+    answer: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let late = || Fault::new(types::FaultKind::Timeout, code, format!("{what} did not answer within {ms} ms"));
+    tokio::time::timeout(std::time::Duration::from_millis(ms), answer).await.unwrap_or_else(|_| Err(late()))
 }
 
 fn no_model() -> Fault {

@@ -70,8 +70,8 @@ struct Written {
     constraints: Vec<String>,
     #[serde(default)]
     context: Option<Json>,
-    #[serde(default)]
-    id: Option<String>,
+    #[serde(default, rename = "id")]
+    _id: Option<String>,
     #[serde(default)]
     model: Option<String>,
     #[serde(default, alias = "instructions")]
@@ -121,7 +121,7 @@ impl Goal {
         }
         let written: Written = serde_json::from_str(json.as_str())
             .map_err(|e| refuse(format!("the goal is no text and not {{description, …}}: {e}")))?;
-        let Written { description, constraints, context, id: _, model, system, schema, temperature, max_tokens, .. } =
+        let Written { description, constraints, context, _id: _, model, system, schema, temperature, max_tokens, .. } =
             written;
         let goal = Self {
             constraints,

@@ -1,6 +1,7 @@
 //! What an agent may call: names as models spell them, and arguments looked at before anything is called.
 
 use super::answer;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use types::{Fault, Json, ToolSpec};
@@ -13,7 +14,7 @@ const NAME_BYTES_MAX: usize = 64;
 const DESCRIPTION_BYTES_MAX: usize = 1 << 10;
 
 /// Where a tool is.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Origin {
     /// In the agentic function's own component: `call-tool`.
     Own(String),
@@ -26,7 +27,7 @@ pub enum Origin {
 }
 
 /// What an agent does with its own memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum MemoryTool {
     Remember,
     Recall,
@@ -34,7 +35,7 @@ pub enum MemoryTool {
 }
 
 /// Whether a tool changes anything.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Side {
     Reads,
     /// So does one that says nothing of it.
@@ -42,7 +43,7 @@ pub enum Side {
 }
 
 /// One tool.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Tool {
     pub origin: Origin,
     /// As it is called where it is: `calc.add`.
