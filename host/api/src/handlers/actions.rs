@@ -266,7 +266,7 @@ pub(crate) async fn invoke(
     }
 }
 
-fn failed(InvokeFailed { action, fault }: InvokeFailed) -> Problem {
+pub(crate) fn failed(InvokeFailed { action, fault }: InvokeFailed) -> Problem {
     match action {
         Some(_) => Problem::of_run(action, fault),
         None => Problem::from(fault),
@@ -285,7 +285,7 @@ async fn accept(
     accepted(scope, id, preferred)
 }
 
-fn accepted(scope: &Scope, id: Id, preferred: bool) -> Result<Response, Problem> {
+pub(crate) fn accepted(scope: &Scope, id: Id, preferred: bool) -> Result<Response, Problem> {
     let body = AcceptedView { action_id: id.to_string(), status: "pending".into() };
     let location = scope.link(&format!("/api/actions-log/{id}"));
     let mut response = crate::views::json_at(StatusCode::ACCEPTED, Some(&location), &body)?;
@@ -302,7 +302,8 @@ pub(crate) fn completed(result: &Json, action: Id, duration_us: u64) -> Result<R
     let mut body = String::with_capacity(result.as_str().len() + 112);
     body.push_str(r#"{"result":"#);
     body.push_str(result.as_str());
-    write!(body, r#","actionId":"{action}","status":"completed","duration":{ms}.{rest:03}}}"#)
+    let status = if is_incomplete(result) { "incomplete" } else { "completed" };
+    write!(body, r#","actionId":"{action}","status":"{status}","duration":{ms}.{rest:03}}}"#)
         .map_err(|_| Problem::from(Fault::internal()))?;
     let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
@@ -312,6 +313,24 @@ pub(crate) fn completed(result: &Json, action: Id, duration_us: u64) -> Result<R
         headers.insert(SERVER_TIMING, timing);
     }
     Ok(response)
+}
+
+/// Whether it is what a loop gave that did not come to its end (spec FUN-7). Only agentic functions give all of these.
+fn is_incomplete(result: &Json) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    #[expect(dead_code, reason = "that they are there is what matters")]
+    struct Looped<'a> {
+        finish_reason: &'a str,
+        iterations: u32,
+        #[serde(borrow)]
+        steps: Vec<&'a RawValue>,
+        #[serde(borrow)]
+        usage: &'a RawValue,
+    }
+    // Most results are looked at no further than this.
+    result.as_str().contains("\"finishReason\"")
+        && serde_json::from_str::<Looped<'_>>(result.as_str()).is_ok_and(|looped| looped.finish_reason != "complete")
 }
 
 /// Tells `{"input": …, "options": …}` from a bare input.
@@ -345,7 +364,7 @@ fn has_input(text: &str) -> bool {
     text.trim_ascii_start().starts_with('{') && serde_json::from_str::<Probe>(text).is_ok_and(|probe| probe.input)
 }
 
-fn prefers_async(headers: &HeaderMap) -> bool {
+pub(crate) fn prefers_async(headers: &HeaderMap) -> bool {
     headers
         .get_all(PREFER)
         .iter()
