@@ -242,7 +242,10 @@ pub(crate) async fn invoke(
     let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
     let (input, wanted) = read(&text)?;
     let respond_async = prefers_async(&parts.headers);
-    let durability = wanted.durability.unwrap_or(Durability::Try);
+    let durability = match wanted.durability {
+        Some(durability) => durability,
+        None => scope.object.usual_durability(&action).await?,
+    };
     let caller = match &wanted.actor {
         Some(actor) => caller.acting_as(scope.object.namespace(), actor)?,
         None => caller,

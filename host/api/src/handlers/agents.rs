@@ -103,7 +103,6 @@ pub(crate) async fn store(Who { scope, caller }: Who, id: Segment, sent: Sent) -
 /// What came of a goal.
 #[derive(Serialize, ToSchema)]
 #[schema(as = GoalResult)]
-#[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct GoalResultDoc {
     /// `{success, result?, iterations, actions, stopReason, error?, usage}`
     #[schema(value_type = Object)]

@@ -88,13 +88,15 @@ impl Object {
         let mut data = Json::of(&def).to_value();
         data["id"] = json!(id.as_str());
         let input = Input::read(data).map_err(|errors| fields_fault(&errors))?;
-        let op = match create {
-            Expect::Absent => Op::Create { noun: noun(), input, revive: true },
+        let write = match create {
+            // One that is there is a conflict, not a condition that does not hold.
+            Expect::Absent => Write::of(Op::Create { noun: noun(), input, revive: true }),
             Expect::Anything | Expect::Present | Expect::Versions(_) => {
-                Op::Put { key: ThingKey::new(noun(), id.clone()), input, upsert: true }
+                let op = Op::Put { key: ThingKey::new(noun(), id.clone()), input, upsert: true };
+                Write { expect: create, ..Write::of(op) }
             }
         };
-        self.write(caller, &View::of(Ref::Head), Write { expect: create, ..Write::of(op) }).await
+        self.write(caller, &View::of(Ref::Head), write).await
     }
 
     /// Gives an agent a goal (spec AGT-2): a durable run, whether somebody waits for its end or not.
