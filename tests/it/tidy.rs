@@ -16,6 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("model", &["types"]),
     ("journal", &["types"]),
     ("schedule", &["types"]),
+    ("workers", &["types"]),
     ("auth", &["types"]),
     ("world", &[]),
     ("engine", &["types", "world"]),

@@ -1,8 +1,8 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
 use crate::handlers::{
-    actions, actions_log, branches, checkout, dead_letters, deployments, events, events_stream, functions, index,
-    invocations, keys, lifecycle, logs, merge, models, nouns, objects, schedules, secrets, self_, status,
+    actions, actions_log, agents, branches, checkout, dead_letters, deployments, events, events_stream, functions,
+    index, invocations, keys, lifecycle, logs, merge, models, nouns, objects, schedules, secrets, self_, status,
     subscriptions, things, undo, verbs, workflow_runs, workflows,
 };
 use crate::views;
@@ -46,6 +46,7 @@ use utoipa::{Modify, OpenApi};
         workflows::list, workflows::show, workflows::store, workflows::remove, workflow_runs::run, workflow_runs::start_alias,
         workflow_runs::runs, workflow_runs::run_shown, workflow_runs::history, workflow_runs::pause, workflow_runs::resume,
         workflow_runs::cancel, workflow_runs::send,
+        agents::list, agents::create, agents::show, agents::store, agents::run, agents::memory, agents::remember,
     ),
     components(schemas(views::ErrorBody, things::batch::BatchOperation)),
     modifiers(&Credentials),

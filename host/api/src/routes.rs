@@ -2,8 +2,8 @@
 
 use crate::app::Shared;
 use crate::handlers::{
-    actions, actions_log, branches, checkout, dead_letters, deployments, events, events_stream, functions, index,
-    invocations, keys, lifecycle, logs, merge, models, nouns, objects, schedules, secrets, self_, status,
+    actions, actions_log, agents, branches, checkout, dead_letters, deployments, events, events_stream, functions,
+    index, invocations, keys, lifecycle, logs, merge, models, nouns, objects, schedules, secrets, self_, status,
     subscriptions, things, undo, verbs, workflow_runs, workflows,
 };
 use crate::problem::Problem;
@@ -63,6 +63,7 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .merge(of_schedules())
         .merge(of_branches())
         .merge(of_workflows())
+        .merge(of_agents())
         .route("/api/events", get(events::list))
         .merge(of_the_bus())
         .merge(of_things());
@@ -128,6 +129,15 @@ fn of_schedules() -> Router<Shared> {
         .route("/api/schedules/{name}/run", post(schedules::run))
         .route("/api/schedules/{name}/pause", post(schedules::pause))
         .route("/api/schedules/{name}/resume", post(schedules::resume))
+}
+
+/// Agents, their goals and what they keep.
+fn of_agents() -> Router<Shared> {
+    Router::new()
+        .route("/api/agents", get(agents::list).post(agents::create))
+        .route("/api/agents/{id}", get(agents::show).put(agents::store))
+        .route("/api/agents/{id}/run", post(agents::run))
+        .route("/api/agents/{id}/memory", get(agents::memory).post(agents::remember))
 }
 
 /// Workflows and their runs.

@@ -119,6 +119,9 @@ pub(crate) enum Command {
     /// Work of several steps, and its runs
     #[command(subcommand)]
     Workflows(commands::workflows::Command),
+    /// Models with instructions and tools, and the goals they are given
+    #[command(subcommand)]
+    Agents(commands::agents::Command),
     Whoami(commands::whoami::Command),
     Login(commands::login::Command),
     Logout(commands::logout::Command),

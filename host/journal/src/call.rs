@@ -65,7 +65,8 @@ fn options_of(call: &Call) -> Option<&CallOptions> {
         | Call::Deliver { .. }
         | Call::UseTool { .. }
         | Call::Answer { .. }
-        | Call::Request { .. } => None,
+        | Call::Request { .. }
+        | Call::Equip { .. } => None,
     }
 }
 
@@ -140,6 +141,7 @@ pub fn describe(call: &Call) -> String {
             RequestCall::Moment { number } => format!("{name} {number}"),
             RequestCall::Warn { warnings } => format!("{name} of {}", warnings.len()),
         },
+        Call::Equip { worker, uses } => format!("{name} {} {uses}", or_none(worker)),
         Call::Answer { worker, request } => format!("{name} {} {}", or_none(worker), redact(request)),
     };
     cut(text)

@@ -88,6 +88,7 @@ impl GuestHost {
             Call::Complete { request } => self.complete(*request).await,
             Call::Deliver { message } => self.deliver(*message).await,
             Call::UseTool { server, tool, args } => self.use_tool(server, tool, args).await,
+            Call::Equip { worker, uses } => self.equip(worker, &uses).await,
             unserved @ (Call::Integration { .. } | Call::Search { .. } | Call::Http { .. } | Call::Poll { .. }) => {
                 Err(Fault::unavailable(unserved.name()))
             }

@@ -142,6 +142,26 @@ impl Object {
         self.run(caller, ready, options, Chain::default()).await
     }
 
+    /// How an action is run when nobody says it (spec FUN-2): what asks models or people is not begun anew.
+    ///
+    /// # Errors
+    /// Only the host's own; of an action that is not there the run itself tells.
+    pub async fn usual_durability(&self, action: &ActionRef) -> Result<Durability, Fault> {
+        match self.find_callable(&action.function, action.at).await {
+            Ok(Callable { function, declared: None, .. }) => Ok(match function.def.kind {
+                FunctionKind::Agentic | FunctionKind::Human => Durability::Do,
+                FunctionKind::Code
+                | FunctionKind::Generative
+                | FunctionKind::App
+                | FunctionKind::Site
+                | FunctionKind::ToolBox => Durability::Try,
+            }),
+            Ok(Callable { declared: Some(_), .. }) => Ok(Durability::Try),
+            Err(fault) if fault.kind == FaultKind::Internal => Err(fault),
+            Err(_) => Ok(Durability::Try),
+        }
+    }
+
     /// Accepts an action and runs it in the background; answers with its id.
     pub async fn send(
         &self,
@@ -274,7 +294,6 @@ impl Object {
     async fn execute(&self, running: &Arc<Running>, ready: Ready, options: &InvokeOptions) -> Result<Json, Fault> {
         let limits = ready.function.manifest.limits.apply(self.node.inner.config.limits);
         let limits = Limits { wall: options.timeout.map_or(limits.wall, |t| limits.wall.min(t)), ..limits };
-        let function = ready.function.clone();
         let output = tokio::select! {
             biased;
             () = cancelled(running) => {
@@ -282,7 +301,6 @@ impl Object {
             }
             output = crate::workers::run_within(self, running, ready, limits, options.timeout) => output?,
         };
-        function.schemas.check_output(&output)?;
         Ok(output)
     }
 

@@ -52,6 +52,7 @@ mod blobs;
 mod commit;
 mod declared;
 mod workers;
+pub use workers::{AgentRun, AgentShown, Waits};
 pub use workers::{Decider, Decision, RequestsWanted, Settled};
 pub use workers::{GenerateWanted, UsageShown};
 mod workflow;

@@ -188,6 +188,13 @@ pub enum Call {
     Request {
         what: RequestCall,
     },
+    /// What is known of an agent, and the tools that it has: looked up once, so that a replay goes on with the same. No
+    /// import of its own.
+    Equip {
+        worker: Option<String>,
+        /// Tools by name, as [`AgentTool`](crate::AgentTool)s; those of the worker beside them.
+        uses: Json,
+    },
 }
 
 /// One step of work that people do.
@@ -248,6 +255,7 @@ impl Call {
             Self::Request { what: RequestCall::Wait { .. } } => "request.wait",
             Self::Request { what: RequestCall::Moment { .. } } => "request.moment",
             Self::Request { what: RequestCall::Warn { .. } } => "request.warn",
+            Self::Equip { .. } => "worker.equip",
         }
     }
 }

@@ -228,7 +228,7 @@ fn redact_value(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::Object(map) => {
             for (key, inner) in map.iter_mut() {
-                if is_secret_key(key) {
+                if is_secret_key(key) && !is_count(key, inner) {
                     *inner = REDACTED.into();
                 } else {
                     redact_value(inner);
@@ -241,6 +241,11 @@ fn redact_value(value: &mut serde_json::Value) {
         | serde_json::Value::Number(_)
         | serde_json::Value::String(_) => {}
     }
+}
+
+/// `inputTokens: 30` tells how many there were, not what one is.
+fn is_count(key: &str, value: &serde_json::Value) -> bool {
+    value.is_number() && key.to_ascii_lowercase().ends_with("tokens")
 }
 
 #[cfg(test)]
@@ -259,6 +264,13 @@ mod tests {
             assert!(matches!(Json::parse(bad), Err(JsonError::Syntax(_))), "{bad:?}");
         }
         assert!(Json::parse("{\"$serde_json::private::Number\":\"1\"}").is_ok());
+    }
+
+    #[test]
+    fn a_number_of_tokens_is_no_secret_and_a_token_is() {
+        let json = Json::parse(r#"{"inputTokens":30,"max_tokens":5,"token":7,"tokens":"abc"}"#).unwrap();
+        let redacted = r#"{"inputTokens":30,"max_tokens":5,"token":"[REDACTED]","tokens":"[REDACTED]"}"#;
+        assert_eq!(redact(&json).as_str(), redacted);
     }
 
     #[test]

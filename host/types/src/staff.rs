@@ -35,6 +35,8 @@ pub struct AgentDef {
     pub tools: Vec<AgentTool>,
     /// What it may approve without its supervisor (spec AGT-7).
     pub approves: Vec<ApprovalRule>,
+    /// It keeps things for later goals (noun `Memory`), with the tools `remember`, `recall` and `forget`.
+    pub memory: bool,
     /// It is not asked any more.
     pub inactive: bool,
 }

@@ -6,13 +6,16 @@
 //! - [`decide`] says what an answer makes of it, and whether it counts.
 //! - [`outcome`] is what who asked is told in the end.
 //! - [`staff`] looks at what is known of agents and people.
+//! - [`agent`] says how an agent's loop goes on, `policy` what an agent may approve.
 //!
 //! Of functions that are a model, an agent or a person: `definition` reads those that are declared without a component,
 //! `template` fills in what they say, `answer` finds the value in what a model wrote, `prompt` takes out of a text what no
 //! model may see.
 
+pub mod agent;
 mod answer;
 mod definition;
+mod policy;
 mod prompt;
 mod template;
 
@@ -24,5 +27,6 @@ pub mod staff;
 
 pub use answer::value_of;
 pub use definition::{Definition, DefinitionError};
+pub use policy::approves;
 pub use prompt::without_secrets;
 pub use template::{Scope, Template, TemplateError, fill};

@@ -315,7 +315,7 @@ async fn accept(
     accepted(scope, id, preferred)
 }
 
-fn accepted(scope: &Scope, id: Id, preferred: bool) -> Result<Response, Problem> {
+pub(crate) fn accepted(scope: &Scope, id: Id, preferred: bool) -> Result<Response, Problem> {
     let body = AcceptedView { action_id: id.to_string(), status: "pending".into() };
     let location = scope.link(&format!("/api/actions-log/{id}"));
     let mut response = crate::views::json_at(StatusCode::ACCEPTED, Some(&location), &body)?;
@@ -334,7 +334,8 @@ pub(crate) fn completed_body(invoked: &Invoked) -> Result<String, Problem> {
     body.push_str(r#"{"result":"#);
     body.push_str(result.as_str());
     let internal = |_| Problem::from(Fault::internal());
-    write!(body, r#","actionId":"{action}","status":"completed","duration":{ms}.{rest:03}"#).map_err(internal)?;
+    let status = if used.is_some() && is_incomplete(result) { "incomplete" } else { "completed" };
+    write!(body, r#","actionId":"{action}","status":"{status}","duration":{ms}.{rest:03}"#).map_err(internal)?;
     if let Some(used) = used {
         write!(body, r#","usage":{}"#, used.usage()).map_err(internal)?;
         if let Some(finish) = used.finish {
@@ -356,6 +357,24 @@ pub(crate) fn completed(invoked: &Invoked) -> Result<Response, Problem> {
         headers.insert(SERVER_TIMING, timing);
     }
     Ok(response)
+}
+
+/// Whether it is what a loop gave that did not come to its end (spec FUN-7). Only agentic functions give all of these.
+fn is_incomplete(result: &Json) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    #[expect(dead_code, reason = "that they are there is what matters")]
+    struct Looped<'a> {
+        finish_reason: &'a str,
+        iterations: u32,
+        #[serde(borrow)]
+        steps: Vec<&'a RawValue>,
+        #[serde(borrow)]
+        usage: &'a RawValue,
+    }
+    // Most results are looked at no further than this.
+    result.as_str().contains("\"finishReason\"")
+        && serde_json::from_str::<Looped<'_>>(result.as_str()).is_ok_and(|looped| looped.finish_reason != "complete")
 }
 
 /// Tells `{"input": …, "options": …}` from a bare input.
@@ -389,7 +408,7 @@ fn has_input(text: &str) -> bool {
     text.trim_ascii_start().starts_with('{') && serde_json::from_str::<Probe>(text).is_ok_and(|probe| probe.input)
 }
 
-fn prefers_async(headers: &HeaderMap) -> bool {
+pub(crate) fn prefers_async(headers: &HeaderMap) -> bool {
     headers
         .get_all(PREFER)
         .iter()

@@ -2,6 +2,7 @@
 
 pub(crate) mod actions;
 pub(crate) mod actions_log;
+pub(crate) mod agents;
 pub(crate) mod branches;
 pub(crate) mod checkout;
 pub(crate) mod dead_letters;

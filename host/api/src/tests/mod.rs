@@ -1,5 +1,6 @@
 //! The router over a real node with a scripted executor: HTTP in, HTTP out.
 
+mod agents;
 mod branches;
 mod bus;
 mod default_branch;

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::failure::Result;
 
 pub(crate) mod actions;
+pub(crate) mod agents;
 pub(crate) mod branches;
 pub(crate) mod checkout;
 pub(crate) mod completions;
@@ -60,6 +61,7 @@ pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result
         args::Command::Invocations(command) => invocations::run(command, context).await,
         args::Command::Actions(command) => actions::run(command, context).await,
         args::Command::Workflows(command) => workflows::run(command, context).await,
+        args::Command::Agents(command) => agents::run(command, context).await,
         args::Command::Whoami(command) => whoami::run(command, context).await,
         args::Command::Login(command) => login::run(command, context).await,
         args::Command::Logout(command) => logout::run(command, context),

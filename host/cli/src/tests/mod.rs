@@ -1,6 +1,7 @@
 //! Whole commands, from arguments to streams and exit code, against a server that answers from a script.
 
 mod account;
+mod agents;
 mod applying;
 mod branching;
 mod deploying;

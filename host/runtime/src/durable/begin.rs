@@ -51,7 +51,7 @@ impl Object {
     }
 
     /// What of models and tools an invocation that is over used.
-    async fn used_by(&self, id: Id) -> Result<Option<crate::running::Used>, Fault> {
+    pub(crate) async fn used_by(&self, id: Id) -> Result<Option<crate::running::Used>, Fault> {
         let action = self.peek(|store| store.action(id).map_err(|e| fault_of(&e))).await?;
         Ok(action.and_then(|action| crate::running::Used::read(&action.options)))
     }

@@ -10,8 +10,8 @@ use crate::object::{Object, fault_of};
 use std::sync::Arc;
 use std::time::Duration;
 use types::deployment::Handler;
-use types::exec::HandlerKind;
-use types::{ActionRef, At, Call, CallOptions, Fault, Id, Json, Reply, Row, Trigger};
+use types::exec::{Entry, HandlerKind, Part};
+use types::{ActionRef, At, Call, CallOptions, Fault, Id, InvocationRow, Json, Reply, Retry, Row, Trigger};
 
 impl GuestHost {
     /// Has another invocation begin when the turn commits, with the step that says so.
@@ -89,6 +89,45 @@ impl GuestHost {
         turn.accepts.push(Accepting { row: Arc::new(row), until: None });
         turn.rows.push(Row::WorkflowRun(Box::new(run_row)));
         Ok(Reply::Text(made.child.map(|id| id.to_string()).unwrap_or_default()))
+    }
+
+    /// Has one export of the run's own function begin when the turn commits: in a sandbox of its own, with a journal of
+    /// its own. It is tried once; how its failure is taken is the run's.
+    pub(super) fn begin_part(
+        &mut self,
+        run: &Arc<DurableRun>,
+        made: &mut Made,
+        call: &Call,
+        part: Part,
+    ) -> Result<Reply, Fault> {
+        self.deeper()?;
+        let Call::Start { data, options, .. } = call else { return Err(Fault::internal()) };
+        let now = self.object.node.now();
+        let row = InvocationRow {
+            id: Id::new(now, rand::random()),
+            number: 0,
+            entry: Entry::Part(part),
+            input: data.clone(),
+            seed: rand::random(),
+            accepted_at: now,
+            began: false,
+            trigger: Trigger::Step { ordinal: made.ordinal },
+            depth: run.row.depth + 1,
+            key: None,
+            serial: None,
+            retry: Retry { max_attempts: 1, ..super::STANDARD_RETRY },
+            timeout_ms: options.timeout_ms.unwrap_or(run.row.timeout_ms),
+            deadline: None,
+            events_after: 0,
+            parent: Some(run.row.id),
+            ..InvocationRow::clone(&run.row)
+        };
+        made.child = Some(row.id);
+        let reply = Reply::Text(row.id.to_string());
+        let mut turn = lock(&self.running.turn);
+        room_in(&turn)?;
+        turn.accepts.push(Accepting { row: Arc::new(row), until: None });
+        Ok(reply)
     }
 
     /// One that this run began, by what it was told.

@@ -326,9 +326,7 @@ impl Object {
             let limits = function.manifest.limits.apply(self.node.inner.config.limits);
             let seed = seed_of(&run.row);
             let limits = Limits { wall: WALL, ..limits };
-            let output = crate::workers::run(self, running, ready, limits, seed, run.attempt).await?;
-            function.schemas.check_output(&output)?;
-            Ok(output)
+            crate::workers::run(self, running, ready, limits, seed, run.attempt).await
         };
         tokio::select! {
             biased;

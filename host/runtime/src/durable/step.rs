@@ -127,6 +127,9 @@ impl GuestHost {
             (Some(Label { branch: Some(number), .. }), Call::Start { data, .. }) => {
                 self.begin_branch(run, &mut made, &call, *number, data.clone())
             }
+            (Some(Label { export: Some(part), .. }), Call::Start { .. }) => {
+                self.begin_part(run, &mut made, &call, part.clone())
+            }
             _ => self.perform(run, &mut made, &call).await,
         };
         let reply = reply_of(performed);

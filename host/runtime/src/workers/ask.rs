@@ -12,7 +12,7 @@ use types::exec::Entry;
 use types::{Call, Fault, FunctionName, Id, InvocationRow, Json, Method, Reply, Row, Trigger, Worker};
 
 /// Of one attempt of work, its waits not counted.
-const WORK_TIMEOUT: Duration = Duration::from_secs(3600);
+pub(crate) const WORK_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// What a call asks of whom.
 pub(super) struct Asking {

@@ -13,6 +13,8 @@
 //! `complete` asks a model until its answer fits. `generative`, `agentic` and `human` are the three kinds, `said` is what
 //! their components say, or their definitions, `generate` a question without either.
 
+mod agent;
+mod agentic;
 mod ask;
 pub(crate) mod complete;
 mod generate;
@@ -34,6 +36,11 @@ pub use generate::GenerateWanted;
 pub(crate) use ledger::Ledger;
 pub use ledger::UsageShown;
 pub(crate) use said::check_places;
+mod equip;
+mod hands;
+mod remember;
+mod runs;
+pub use runs::{AgentRun, AgentShown, Waits};
 
 use crate::durable::DurableRun;
 use crate::guest::GuestHost;
@@ -42,25 +49,36 @@ use crate::object::Object;
 use crate::running::Running;
 use std::sync::Arc;
 use std::time::Duration;
-use types::exec::{Entry, Part};
+use types::exec::{BoxFuture, Entry, Part};
 use types::{Call, Fault, FaultKind, FunctionKind, Json, Limits, Method, Reply, Worker};
 
-/// Runs a function of any kind, to its end.
-pub(crate) async fn run(
-    object: &Object,
-    running: &Arc<Running>,
+/// Runs a function of any kind, to its end. Boxed: a run may call, which runs, and the type of the future would contain
+/// itself.
+pub(crate) fn run<'a>(
+    object: &'a Object,
+    running: &'a Arc<Running>,
     ready: Ready,
     limits: Limits,
     seed: [u8; 32],
     attempt: u32,
-) -> Result<Json, Fault> {
+) -> BoxFuture<'a, Result<Json, Fault>> {
     let parts = Parts { object, running, ready, limits, seed, attempt };
-    match (parts.ready.function.def.kind, &parts.ready.entry) {
-        (FunctionKind::Generative, Entry::Run) => generative::run(&parts).await,
-        (FunctionKind::Agentic, Entry::Run) => Err(Fault::unavailable("running a function of kind `agentic`")),
-        (FunctionKind::Human, Entry::Run) => Err(Fault::unavailable("running a function of kind `human`")),
-        _ => parts.whole().await,
-    }
+    Box::pin(run_parts(parts))
+}
+
+async fn run_parts(parts: Parts<'_>) -> Result<Json, Fault> {
+    let function = parts.ready.function.clone();
+    let output = match (function.def.kind, &parts.ready.entry) {
+        (FunctionKind::Generative, Entry::Run) => generative::run(&parts).await?,
+        // What its schema is of is the output inside of what it gives.
+        (FunctionKind::Agentic, Entry::Run) => return agentic::run(&parts).await,
+        (FunctionKind::Human, Entry::Run) => return Err(Fault::unavailable("running a function of kind `human`")),
+        // Nobody outside sees what a part gives.
+        (_, Entry::Part(_)) => return parts.whole().await,
+        _ => parts.whole().await?,
+    };
+    function.schemas.check_output(&output)?;
+    Ok(output)
 }
 
 /// The same for a run without a journal. A model takes longer than code may: where one is asked, the limit is another one.
@@ -128,7 +146,7 @@ pub(crate) async fn work(
     method: Method,
 ) -> Result<Json, Fault> {
     match worker {
-        Worker::Agent(_) => Err(Fault::unavailable(&format!("asking {worker} to {}", method.as_str()))),
+        Worker::Agent(id) => agent::work(host, run, id, method).await,
         Worker::Human(_) | Worker::Role(_) if method == Method::Notify => {
             Err(Fault::unavailable(&format!("asking {worker} to {}", method.as_str())))
         }

@@ -16,7 +16,13 @@ impl GuestHost {
         let reserved = self.object.reserve(&request, models.price(request.model.as_deref())).await?;
         // An answer that may have to be given again is nothing to listen to.
         let heard = self.running.heard.clone().filter(|_| request.schema.is_none());
-        let completed = models.complete(request, heard).await?;
+        let limit = request.timeout_ms;
+        let completing = models.complete(request, heard);
+        let completed = match limit {
+            None => completing.await?,
+            // Whoever says how long it may take is not kept waiting by a provider that hangs.
+            Some(ms) => within(ms, "MODEL_TIMEOUT", "the model", completing).await?,
+        };
         let paid = Row::ModelUsage(Box::new(reserved.settle(&completed)));
         if self.running.durable.is_some() {
             lock(&self.running.turn).rows.push(paid);
@@ -40,7 +46,9 @@ impl GuestHost {
         let tools = self.object.node.inner.tools.clone();
         let tools = tools.ok_or_else(|| Fault::unavailable("tools of servers outside"))?;
         end_turn(&self.object, &self.running).await?;
-        Ok(Reply::Json(tools.call(server, tool, args).await?))
+        let what = format!("tool {tool} of {server}");
+        let called = tools.call(server, tool, args);
+        Ok(Reply::Json(within(workers::agent::STEP_TIMEOUT_MS, "TOOL_TIMEOUT", &what, called).await?))
     }
 }
 
@@ -64,6 +72,16 @@ impl Object {
         }
         Ok(request)
     }
+}
+
+pub(super) async fn within<T>(
+    ms: u64,
+    code: &str,
+    what: &str,
+    answer: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let late = || Fault::new(types::FaultKind::Timeout, code, format!("{what} did not answer within {ms} ms"));
+    tokio::time::timeout(std::time::Duration::from_millis(ms), answer).await.unwrap_or_else(|_| Err(late()))
 }
 
 fn no_model() -> Fault {

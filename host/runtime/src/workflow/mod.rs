@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use store::Turn;
-use types::exec::Entry;
+use types::exec::{Entry, Part};
 use types::{Asked, Awaited, Call, Fault, FaultKind, Id, InvocationRow, Json, Reply, Row, Standing, Trigger};
 
 /// The noun of events that are sent to one run.
@@ -132,15 +132,17 @@ pub(crate) struct Label {
     pub(crate) instead: Option<Json>,
     /// Of a call that begins a branch.
     pub(crate) branch: Option<u32>,
+    /// Of a call that begins a run of one export of the same function.
+    pub(crate) export: Option<Part>,
 }
 
 impl Label {
     fn step(name: &str, kind: &'static str) -> Self {
-        Self { name: name.to_owned(), kind: Some(kind), always: false, instead: None, branch: None }
+        Self { name: name.to_owned(), kind: Some(kind), always: false, instead: None, branch: None, export: None }
     }
 
-    fn part(name: String) -> Self {
-        Self { name, kind: None, always: false, instead: None, branch: None }
+    pub(crate) fn part(name: String) -> Self {
+        Self { name, kind: None, always: false, instead: None, branch: None, export: None }
     }
 
     /// What is recorded of an answer.
