@@ -1,9 +1,9 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
 use crate::handlers::{
-    actions, actions_log, branches, checkout, dead_letters, deployments, events, events_stream, functions, index,
-    invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
-    things, undo, verbs, workflow_runs, workflows,
+    actions, actions_log, approvals, branches, checkout, dead_letters, deployments, events, events_stream, functions,
+    index, invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
+    things, undo, verbs, workers, workflow_runs, workflows,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -45,6 +45,8 @@ use utoipa::{Modify, OpenApi};
         workflows::list, workflows::show, workflows::store, workflows::remove, workflow_runs::run, workflow_runs::start_alias,
         workflow_runs::runs, workflow_runs::run_shown, workflow_runs::history, workflow_runs::pause, workflow_runs::resume,
         workflow_runs::cancel, workflow_runs::send,
+        approvals::list, approvals::create, approvals::show, approvals::decide,
+        workers::ask, workers::ask_self, workers::tasks,
     ),
     components(schemas(views::ErrorBody, things::batch::BatchOperation)),
     modifiers(&Credentials),

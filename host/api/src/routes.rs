@@ -2,9 +2,9 @@
 
 use crate::app::Shared;
 use crate::handlers::{
-    actions, actions_log, branches, checkout, dead_letters, deployments, events, events_stream, functions, index,
-    invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
-    things, undo, verbs, workflow_runs, workflows,
+    actions, actions_log, approvals, branches, checkout, dead_letters, deployments, events, events_stream, functions,
+    index, invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
+    things, undo, verbs, workers, workflow_runs, workflows,
 };
 use crate::problem::Problem;
 use axum::Router;
@@ -60,6 +60,7 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .merge(of_schedules())
         .merge(of_branches())
         .merge(of_workflows())
+        .merge(of_workers())
         .route("/api/events", get(events::list))
         .merge(of_the_bus())
         .merge(of_things());
@@ -141,6 +142,17 @@ fn of_workflows() -> Router<Shared> {
         .route("/api/workflows/{name}/runs/{id}/resume", post(workflow_runs::resume))
         .route("/api/workflows/{name}/runs/{id}/cancel", post(workflow_runs::cancel))
         .route("/api/workflows/{name}/runs/{id}/events/{event}", post(workflow_runs::send))
+}
+
+/// Agents and people, and what they are asked for.
+fn of_workers() -> Router<Shared> {
+    Router::new()
+        .route("/api/approvals", get(approvals::list).post(approvals::create))
+        .route("/api/approvals/{id}", get(approvals::show))
+        .route("/api/approvals/{id}/{verb}", post(approvals::decide))
+        .route("/api/workers/{worker}/{method}", post(workers::ask))
+        .route("/api/$self/tasks", get(workers::tasks))
+        .route("/api/$self/{method}", post(workers::ask_self))
 }
 
 /// What answers when nothing else does. Handlers limit their bodies themselves.

@@ -69,16 +69,9 @@ pub fn identity(ns: &Namespace, row: &KeyRow) -> Identity {
     let (actor, kind) = match &row.subject {
         Some(subject @ Worker::Human(_)) => (format!("{ns}/{subject}"), IdentityKind::Human),
         Some(subject @ Worker::Agent(_)) => (format!("{ns}/{subject}"), IdentityKind::Agent),
-        Some(Worker::Role(_)) | None => {
-            (actor(ns, IdentityKind::Service, &row.name), IdentityKind::Service)
-        }
+        Some(Worker::Role(_)) | None => (actor(ns, IdentityKind::Service, &row.name), IdentityKind::Service),
     };
-    Identity {
-        actor: actor.into(),
-        kind,
-        scopes: row.scopes.clone(),
-        key: Some(row.id),
-    }
+    Identity { actor: actor.into(), kind, scopes: row.scopes.clone(), key: Some(row.id) }
 }
 
 /// `{ns}/Service/{name}`, the name percent-encoded as a path segment.

@@ -372,6 +372,23 @@ impl Object {
     }
 }
 
+impl Object {
+    /// How a call is made when nobody says: what waits for people, or goes on for long, survives a stop (spec FUN-2).
+    pub async fn usual_durability(&self, action: &ActionRef) -> Durability {
+        match self.find_function(&action.function, action.at).await {
+            Ok((_, found)) if matches!(found.def.kind, FunctionKind::Human | FunctionKind::Agentic) => Durability::Do,
+            // What is not there is said by who calls it.
+            Ok(_) | Err(_) => Durability::Try,
+        }
+    }
+
+    /// Whether the function waits for a person.
+    pub async fn asks_people(&self, action: &ActionRef) -> bool {
+        let found = self.find_function(&action.function, action.at).await;
+        found.is_ok_and(|(_, found)| found.def.kind == FunctionKind::Human)
+    }
+}
+
 /// Resolves when the run is to be stopped: after a cancel and its grace.
 pub(crate) async fn cancelled(running: &Running) {
     loop {
@@ -404,9 +421,7 @@ fn entry(caller: &Caller, action: &ActionRef, callable: &Callable, input: &Json)
             Err(Fault::not_found("ACTION_NOT_FOUND", message))
         }
         FunctionKind::Generative | FunctionKind::Agentic | FunctionKind::Human => Ok(Entry::Run),
-        kind @ FunctionKind::Site => {
-            Err(Fault::unavailable(&format!("running a function of kind {}", kind.as_str())))
-        }
+        kind @ FunctionKind::Site => Err(Fault::unavailable(&format!("running a function of kind {}", kind.as_str()))),
     }
 }
 

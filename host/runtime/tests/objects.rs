@@ -123,7 +123,9 @@ async fn a_key_works_at_its_object_and_below_and_nowhere_else() -> anyhow::Resul
     a.create_object(&all, ns("https://a.test/app"), "App".into()).await?;
     let app = test.node.object(&ns("https://a.test/app")).await?.expect("made");
     let scopes = types::Scopes::new(vec![types::Permission::parse("*.invoke")?]);
-    let (row, key) = a.issue_key(&all, org_ai_runtime::NewKey { name: "ci".into(), scopes, expires_at: None, subject: None }).await?;
+    let (row, key) = a
+        .issue_key(&all, org_ai_runtime::NewKey { name: "ci".into(), scopes, expires_at: None, subject: None })
+        .await?;
     let credential = auth::Credential::ApiKey(key);
     assert!(test.node.authenticate(&a, Some(&credential)).await.is_ok());
     let below = test.node.authenticate(&app, Some(&credential)).await?;

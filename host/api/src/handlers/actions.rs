@@ -242,7 +242,10 @@ pub(crate) async fn invoke(
     let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
     let (input, wanted) = read(&text)?;
     let respond_async = prefers_async(&parts.headers);
-    let durability = wanted.durability.unwrap_or(Durability::Try);
+    let durability = match wanted.durability {
+        Some(durability) => durability,
+        None => scope.object.usual_durability(&action).await,
+    };
     let caller = match &wanted.actor {
         Some(actor) => caller.acting_as(scope.object.namespace(), actor)?,
         None => caller,
@@ -252,6 +255,10 @@ pub(crate) async fn invoke(
         Durability::Do if respond_async => {
             let id = scope.object.accept_durably(&caller, &action, input, options).await.map_err(failed)?;
             accepted(&scope, id, true)
+        }
+        Durability::Do if scope.object.asks_people(&action).await => {
+            let id = scope.object.accept_durably(&caller, &action, input, options).await.map_err(failed)?;
+            super::workers::answer(&scope, id, super::workers::waits(&parts.headers)).await
         }
         Durability::Send => accept(&scope, &caller, &action, input, options, respond_async).await,
         Durability::Try if respond_async => {

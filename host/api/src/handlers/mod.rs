@@ -2,6 +2,7 @@
 
 pub(crate) mod actions;
 pub(crate) mod actions_log;
+pub(crate) mod approvals;
 pub(crate) mod branches;
 pub(crate) mod checkout;
 pub(crate) mod dead_letters;
@@ -26,6 +27,7 @@ pub(crate) mod things;
 pub(crate) mod undo;
 mod upload;
 pub(crate) mod verbs;
+pub(crate) mod workers;
 pub(crate) mod workflow_runs;
 pub(crate) mod workflows;
 

@@ -7,7 +7,9 @@ use crate::invoke::{InvokeOptions, Ready};
 use crate::object::Object;
 use std::sync::Arc;
 use store::Turn;
-use types::{ActionStatus, Fault, Id, InvocationRow, InvocationState, Retry, Row, Standing, Timestamp, Trigger};
+use types::{
+    ActionStatus, Fault, FunctionKind, Id, InvocationRow, InvocationState, Retry, Row, Standing, Timestamp, Trigger,
+};
 
 /// An invocation that is to be accepted with the rows it is noted among.
 #[derive(Clone, Debug)]
@@ -89,6 +91,11 @@ impl Object {
         let now = self.node.now();
         let limit = ready.function.manifest.limits.apply(self.node.inner.config.limits).wall;
         let timeout = options.timeout.map_or(limit, |t| limit.min(t));
+        // A person is asked once (spec FUN-8).
+        let standard = match ready.function.def.kind {
+            FunctionKind::Human => Retry { max_attempts: 1, ..STANDARD_RETRY },
+            _ => STANDARD_RETRY,
+        };
         let row = InvocationRow {
             id: Id::new(now, rand::random()),
             number: 0,
@@ -105,7 +112,7 @@ impl Object {
             depth: asker.depth,
             key: options.idempotency_key.clone(),
             serial: options.serial.clone(),
-            retry: checked(options.retry.clone().unwrap_or(STANDARD_RETRY))?,
+            retry: checked(options.retry.clone().unwrap_or(standard))?,
             timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
             deadline: options.deadline,
             events_after: 0,

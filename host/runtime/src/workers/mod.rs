@@ -13,6 +13,7 @@
 
 mod ask;
 mod generative;
+mod human;
 mod message;
 mod outside;
 mod people;
@@ -46,7 +47,7 @@ pub(crate) async fn run(
     match (parts.ready.function.def.kind, &parts.ready.entry) {
         (FunctionKind::Generative, Entry::Run) => generative::run(&parts).await,
         (FunctionKind::Agentic, Entry::Run) => Err(Fault::unavailable("running a function of kind `agentic`")),
-        (FunctionKind::Human, Entry::Run) => Err(Fault::unavailable("running a function of kind `human`")),
+        (FunctionKind::Human, Entry::Run) => human::run(&parts).await,
         _ => parts.whole().await,
     }
 }

@@ -224,7 +224,10 @@ impl Object {
             write_event(turn, NewEvent { verb: name, source, data }, id, now).map_err(|e| fault_of(&e))?;
             family.stand(turn, |at| match at {
                 Standing::Waiting { on: Awaited::Event { .. }, until: _ } => Some(Standing::Ready),
-                Standing::Waiting { on: Awaited::Time { .. } | Awaited::Child { .. } | Awaited::Request { .. }, until: _ }
+                Standing::Waiting {
+                    on: Awaited::Time { .. } | Awaited::Child { .. } | Awaited::Request { .. },
+                    until: _,
+                }
                 | Standing::Ready
                 | Standing::Running
                 | Standing::Delayed { .. }
