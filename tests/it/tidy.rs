@@ -18,13 +18,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("schedule", &["types"]),
     ("workers", &["types"]),
     ("auth", &["types"]),
+    ("channels", &["types", "auth"]),
     ("world", &[]),
     ("engine", &["types", "world"]),
     ("runtime", &["types", "commit-log", "store", "model", "journal", "schedule", "auth", "workers"]),
     ("api", &["types", "model", "auth", "runtime"]),
     ("authoring", &["types"]),
     ("testkit", &["types", "commit-log", "auth", "runtime"]),
-    ("cli", &["types", "model", "commit-log", "store", "engine", "auth", "runtime", "api", "authoring"]),
+    ("cli", &["types", "model", "commit-log", "store", "engine", "auth", "channels", "runtime", "api", "authoring"]),
 ];
 
 /// Crates of others that one crate of ours keeps to itself.
@@ -37,7 +38,8 @@ const KEPT: &[(&str, &[&str])] = &[
     ("axum", &["api"]),
     ("clap", &["cli"]),
     ("wit-component", &["authoring", "engine"]),
-    ("reqwest", &["cli"]),
+    ("reqwest", &["cli", "channels"]),
+    ("lettre", &["channels"]),
 ];
 
 fn manifest(krate: &str) -> toml::Table {

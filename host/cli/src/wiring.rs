@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use types::exec::Outside;
 use types::{LimitOverrides, Limits};
 
 /// Compiled components on disk, in bytes: some two hundred of the largest known.
@@ -47,9 +48,12 @@ pub(crate) async fn open(config: &Config) -> Result<Server> {
         .await
         .map_err(|e| Failure::new("LISTEN_FAILED", format!("cannot listen on {}: {e}", config.listen)))?;
     let address = listener.local_addr().map_err(|e| Failure::local("the port is not known", e))?;
-    let engine = open_engine(config)?;
+    let engine = Arc::new(open_engine(config)?);
+    let sender = channels::Sender::new(config.channels.sending.clone(), engine.clone())
+        .map_err(|e| refused(format!("{}: {}", e.setting, e.problem)))?;
+    let outside = Outside { channels: Some(Arc::new(sender)), ..Outside::from(engine) };
     let (clock, manual) = clocks(config.test_mode);
-    let opened = Node::open(node_config(config), Arc::new(log), Arc::new(engine), clock, manual)
+    let opened = Node::open(node_config(config), Arc::new(log), outside, clock, manual)
         .await
         .map_err(|e| refused(e.to_string()))?;
     let api = api_config(config).map_err(|e| refused(format!("the folder for uploads cannot be made: {e}")))?;
