@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// What a server can send by; what is not there is not configured.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Config {
     pub email: Option<Email>,
     pub slack: Option<Slack>,
@@ -15,7 +15,7 @@ pub struct Config {
 }
 
 /// Mail.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Email {
     /// `smtps://HOST[:PORT]` (TLS from the start), `smtp://HOST[:PORT]?tls=required` (STARTTLS) or `smtp://HOST[:PORT]`
     /// (in the clear, for a server on this machine).
@@ -27,7 +27,7 @@ pub struct Email {
 }
 
 /// A bot of Slack.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Slack {
     /// Instead of Slack's own, `https://slack.com/api/`.
     pub base_url: Option<String>,
@@ -36,7 +36,7 @@ pub struct Slack {
 }
 
 /// A provider of text messages that takes what Twilio takes: a form with `To`, `From` and `Body`.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sms {
     /// `https://api.twilio.com/2010-04-01/Accounts/AC…/Messages.json`
     pub url: String,
@@ -46,7 +46,7 @@ pub struct Sms {
 }
 
 /// Webhooks of people: any URL is posted to; who gets it knows us by the signature.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Webhook {
     /// `whsec_` and the base64 of 24 to 64 bytes.
     pub secret: Secret,

@@ -31,7 +31,10 @@ impl Mailer {
         const URL: &str = "channels.email.smtp_url";
         let accepted = "write smtps://HOST, smtp://HOST?tls=required, or smtp://127.0.0.1:25 for one on this machine";
         let from = config.from.parse().map_err(|_| {
-            ConfigError::new("channels.email.from", "it is no address; write one like Approvals <approvals@acme.example>")
+            ConfigError::new(
+                "channels.email.from",
+                "it is no address; write one like Approvals <approvals@acme.example>",
+            )
         })?;
         let url = url::Url::parse(&config.smtp_url).map_err(|_| ConfigError::new(URL, accepted))?;
         if url.password().is_some() || !url.username().is_empty() {

@@ -8,8 +8,8 @@
 //! - `capture`: instead of all of them, a file (spec T-4)
 //! - `text`: what of a message fits into a line or a message of somebody else's
 
-pub mod config;
 mod capture;
+pub mod config;
 mod email;
 mod post;
 mod slack;

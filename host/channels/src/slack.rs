@@ -125,7 +125,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_has_its_buttons_and_no_markup() {
-        let choice = |label: &str, value: &str, url: &str| Choice { label: label.into(), value: value.into(), url: url.into() };
+        let choice =
+            |label: &str, value: &str, url: &str| Choice { label: label.into(), value: value.into(), url: url.into() };
         let message = Dispatch {
             subject: "Pay <!channel>\r\n".into(),
             text: "x".repeat(SECTION_CHARS_MAX + 1),

@@ -86,13 +86,14 @@ mod tests {
     #[tokio::test]
     async fn a_provider_gets_the_form_and_the_password() {
         let server = answering(|_| "{}".to_owned()).await;
-        let config = Sms { url: server.url(), from: "+15550001".into(), user: "AC1".into(), password: Secret::new("p&") };
+        let config =
+            Sms { url: server.url(), from: "+15550001".into(), user: "AC1".into(), password: Secret::new("p&") };
         let provider = Provider::new(config).expect("it is one");
-        let message = Dispatch { subject: "Pay".into(), text: "a & b".into(), ..message(ChannelKind::Sms, "+15550100") };
+        let message =
+            Dispatch { subject: "Pay".into(), text: "a & b".into(), ..message(ChannelKind::Sms, "+15550100") };
         provider.send(&message).await.expect("it is taken");
         let heard = server.heard();
-        let form: Vec<(String, String)> =
-            url::form_urlencoded::parse(heard[0].body.as_bytes()).into_owned().collect();
+        let form: Vec<(String, String)> = url::form_urlencoded::parse(heard[0].body.as_bytes()).into_owned().collect();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(form, [pair("To", "+15550100"), pair("From", "+15550001"), pair("Body", "Pay\na & b")]);
         // `printf 'AC1:p&' | base64`
@@ -104,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_long_text_leaves_room_for_how_to_answer() {
-        let choice = |label: &str, value: &str, url: &str| Choice { label: label.into(), value: value.into(), url: url.into() };
+        let choice =
+            |label: &str, value: &str, url: &str| Choice { label: label.into(), value: value.into(), url: url.into() };
         let choices = vec![choice("Approve", "YES AB12CD34", ""), choice("See", "", "https://a.example/1")];
         let message = Dispatch { text: "é".repeat(3_000), choices, ..message(ChannelKind::Sms, "+15550100") };
         let body = body(&message);

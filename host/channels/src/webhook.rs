@@ -60,8 +60,7 @@ fn body(message: &Dispatch) -> String {
     match &message.payload {
         Some(payload) => payload.as_str().to_owned(),
         None => {
-            let choices: Vec<_> =
-                message.choices.iter().map(|c| json!({ "label": c.label, "url": c.url })).collect();
+            let choices: Vec<_> = message.choices.iter().map(|c| json!({ "label": c.label, "url": c.url })).collect();
             let data = json!({ "subject": message.subject, "text": message.text, "choices": choices });
             json!({ "type": "message", "id": message.id, "data": data }).to_string()
         }
@@ -83,14 +82,16 @@ mod tests {
         let posting = Arc::new(Posting::answering(204));
         let poster = Poster::new(&config(), posting.clone()).expect("the secret is one");
         let payload = types::Json::of(&json!({ "type": "notification", "n": 1 }));
-        let message =
-            Dispatch { payload: Some(payload), id: "m.1".into(), ..message(ChannelKind::Webhook, "https://a.example/in") };
+        let message = Dispatch {
+            payload: Some(payload),
+            id: "m.1".into(),
+            ..message(ChannelKind::Webhook, "https://a.example/in")
+        };
         poster.send(&message).await.expect("it is taken");
         let letters = posting.letters();
         let [letter] = letters.as_slice() else { panic!("one letter") };
-        let header = |name: &str| {
-            letter.headers.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone()).unwrap_or_default()
-        };
+        let header =
+            |name: &str| letter.headers.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone()).unwrap_or_default();
         assert_eq!((header("webhook-id").as_str(), letter.body.as_str()), ("m.1", r#"{"type":"notification","n":1}"#));
         let timestamp: u64 = header("webhook-timestamp").parse().expect("it counts seconds");
         let expected = auth::signature::sign_standard(
@@ -104,9 +105,13 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_2xx_is_taken_for_delivered() {
-        for (status, code) in
-            [(200, ""), (301, "CHANNEL_FAILED"), (410, "CHANNEL_TARGET"), (429, "CHANNEL_RATE_LIMITED"), (500, "CHANNEL_FAILED")]
-        {
+        for (status, code) in [
+            (200, ""),
+            (301, "CHANNEL_FAILED"),
+            (410, "CHANNEL_TARGET"),
+            (429, "CHANNEL_RATE_LIMITED"),
+            (500, "CHANNEL_FAILED"),
+        ] {
             let poster = Poster::new(&config(), Arc::new(Posting::answering(status))).expect("the secret is one");
             let sent = poster.send(&message(ChannelKind::Webhook, "https://a.example/in")).await;
             assert_eq!(sent.err().map(|fault| fault.code).unwrap_or_default(), code, "{status}");

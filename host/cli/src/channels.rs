@@ -8,7 +8,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// What it says, with the secrets.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) sending: channels::Config,
     /// What Slack signs with what it sends.
@@ -113,8 +113,8 @@ impl Sms {
         if from.is_empty() {
             return Err(missing("channels.sms.from", "text messages come from a number"));
         }
-        let (user, password) =
-            login.ok_or_else(|| missing("channels.sms.user_env", "a provider of text messages knows us by a password"))?;
+        let (user, password) = login
+            .ok_or_else(|| missing("channels.sms.user_env", "a provider of text messages knows us by a password"))?;
         Ok(Some(channels::Sms { url, from, user, password: hidden(&password) }))
     }
 }
@@ -124,7 +124,7 @@ fn missing(setting: &str, why: &str) -> Failure {
 }
 
 fn hidden(secret: &Secret) -> channels::Secret {
-    channels::Secret::new(secret.reveal())
+    channels::Secret::new(secret.expose())
 }
 
 /// What the variable has that the setting names.
@@ -145,7 +145,7 @@ fn login(env: &Env, kind: &str, user: &str, password: &str) -> Result<Option<(St
     );
     match found {
         (None, None) => Ok(None),
-        (Some(user), Some(password)) => Ok(Some((user.reveal().to_owned(), password))),
+        (Some(user), Some(password)) => Ok(Some((user.expose().to_owned(), password))),
         (Some(_), None) => Err(missing(&format!("channels.{kind}.password_env"), "a user has a password")),
         (None, Some(_)) => Err(missing(&format!("channels.{kind}.user_env"), "a password is a user's")),
     }
@@ -180,7 +180,11 @@ mod tests {
         for (file, env, setting) in [
             ("[email]\nsmtp_url = \"smtps://m\"", &[][..], "channels.email.from"),
             ("[slack]\ntoken_env = \"T\"", &[], "channels.slack.token_env"),
-            ("[email]\nsmtp_url = \"smtps://m\"\nfrom = \"a@b\"\nuser_env = \"U\"", &[("U", "u")], "channels.email.password_env"),
+            (
+                "[email]\nsmtp_url = \"smtps://m\"\nfrom = \"a@b\"\nuser_env = \"U\"",
+                &[("U", "u")],
+                "channels.email.password_env",
+            ),
             ("[sms]\nurl = \"https://s.example\"\nfrom = \"+1\"", &[], "channels.sms.user_env"),
             ("[webhook]\nsecret_env = \"W\"", &[("W", "")], "channels.webhook.secret_env"),
         ] {

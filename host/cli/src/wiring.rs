@@ -133,6 +133,7 @@ fn node_config(config: &Config) -> runtime::Config {
         limits: limits(config),
         new_root_key: config.new_root_key,
         faults: types::Faults::none(),
+        public_url: config.public_url.clone(),
         locations: config.locations.iter().map(|(name, dir)| location(name, dir)).collect(),
         ..runtime::Config::standard(config.data_dir.clone(), config.default_ns.clone())
     }

@@ -65,7 +65,8 @@ fn options_of(call: &Call) -> Option<&CallOptions> {
         | Call::Deliver { .. }
         | Call::UseTool { .. }
         | Call::Answer { .. }
-        | Call::Request { .. } => None,
+        | Call::Request { .. }
+        | Call::Recipients { .. } => None,
     }
 }
 
@@ -140,6 +141,7 @@ pub fn describe(call: &Call) -> String {
             RequestCall::Moment { number } => format!("{name} {number}"),
             RequestCall::Warn { warnings } => format!("{name} of {}", warnings.len()),
         },
+        Call::Recipients { worker, urgency, channels: _ } => format!("{name} {worker} {urgency}"),
         Call::Answer { worker, request } => format!("{name} {} {}", or_none(worker), redact(request)),
     };
     cut(text)

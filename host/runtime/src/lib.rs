@@ -52,7 +52,7 @@ mod blobs;
 mod commit;
 mod declared;
 mod workers;
-pub use workers::{Decider, Decision, RequestsWanted, Settled};
+pub use workers::{Decider, Decision, Link, RequestsWanted, Settled};
 mod workflow;
 pub use workflow::{
     HistoryEntry, RunShown, RunStatus, RunWanted, RunsPage, RunsWanted, StepShown, StepStatus, WorkflowShown,

@@ -188,6 +188,15 @@ pub enum Call {
     Request {
         what: RequestCall,
     },
+    /// Who is told something, by which channels and when: looked up once, so that a replay tells the same. No import of
+    /// its own.
+    Recipients {
+        worker: String,
+        /// What of the options says by which channels.
+        channels: Option<Json>,
+        /// How urgent it is, as [`Urgency`](crate::Urgency) spells it.
+        urgency: Json,
+    },
 }
 
 /// One step of work that people do.
@@ -248,6 +257,7 @@ impl Call {
             Self::Request { what: RequestCall::Wait { .. } } => "request.wait",
             Self::Request { what: RequestCall::Moment { .. } } => "request.moment",
             Self::Request { what: RequestCall::Warn { .. } } => "request.warn",
+            Self::Recipients { .. } => "worker.recipients",
         }
     }
 }

@@ -32,7 +32,8 @@ impl Sink {
 
     fn mailer(&self) -> Mailer {
         let smtp_url = format!("smtp://{}", self.address);
-        Mailer::new(Email { smtp_url, from: "Approvals <approvals@acme.example>".into(), login: None }).expect("it is one")
+        Mailer::new(Email { smtp_url, from: "Approvals <approvals@acme.example>".into(), login: None })
+            .expect("it is one")
     }
 
     fn mails(&self) -> Vec<String> {

@@ -8,19 +8,26 @@
 //! run without a journal (`try`) the same code makes the same calls and none is recorded.
 //!
 //! `ask` begins work and waits for it, `person` is the work that people do (`request_step` its steps, `request` what an
-//! answer does, `requests` what is asked of it from outside, `people` who is there, `message` what they are sent), `outside` performs what leaves the host (models, channels, tools of others),
-//! `generative`, `agentic` and `human` are the three kinds.
+//! answer does, `requests` what is asked of it from outside, `people` who is there, `message` what they are sent), `outside`
+//! performs what leaves the host (models, channels, tools of others), `generative`, `agentic` and `human` are the three
+//! kinds. `notify` tells people something, to whom and by what `recipients` finds out, and `links` are what they answer by.
 
 mod ask;
 mod generative;
 mod human;
+mod links;
 mod message;
+mod notify;
 mod outside;
 mod people;
 mod person;
+mod recipients;
+mod replies;
 mod request;
 mod request_step;
 mod requests;
+pub use links::Link;
+pub(crate) use notify::is_notice;
 pub(crate) use request::withdraw;
 pub use request::{Decider, Decision};
 pub use requests::{RequestsWanted, Settled};
@@ -59,11 +66,11 @@ pub(crate) async fn work(
     worker: &Worker,
     method: Method,
 ) -> Result<Json, Fault> {
+    if method == Method::Notify {
+        return notify::go_through(host, run, worker).await;
+    }
     match worker {
         Worker::Agent(_) => Err(Fault::unavailable(&format!("asking {worker} to {}", method.as_str()))),
-        Worker::Human(_) | Worker::Role(_) if method == Method::Notify => {
-            Err(Fault::unavailable(&format!("asking {worker} to {}", method.as_str())))
-        }
         Worker::Human(_) | Worker::Role(_) => person::work(host, run, method).await,
     }
 }
