@@ -1,9 +1,9 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
 use crate::handlers::{
-    actions, actions_log, approvals, branches, checkout, dead_letters, deployments, events, events_stream, functions,
-    index, invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
-    things, undo, verbs, workers, workflow_runs, workflows,
+    actions, actions_log, answers, approvals, branches, checkout, dead_letters, deployments, events, events_stream,
+    functions, index, invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status,
+    subscriptions, things, undo, verbs, workers, workflow_runs, workflows,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -32,6 +32,7 @@ use utoipa::{Modify, OpenApi};
         schedules::pause, schedules::resume,
         objects::list, objects::create, lifecycle::destroy, lifecycle::begin,
         events::list,
+        answers::page::show, answers::page::decide, answers::slack::interact, answers::sms::reply,
         subscriptions::list, subscriptions::create, subscriptions::remove,
         dead_letters::list, dead_letters::replay, dead_letters::replay_many, dead_letters::remove, dead_letters::purge,
         branches::list, branches::create, branches::show, branches::remove, checkout::create, merge::create,

@@ -2,9 +2,9 @@
 
 use crate::app::Shared;
 use crate::handlers::{
-    actions, actions_log, approvals, branches, checkout, dead_letters, deployments, events, events_stream, functions,
-    index, invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
-    things, undo, verbs, workers, workflow_runs, workflows,
+    actions, actions_log, answers, approvals, branches, checkout, dead_letters, deployments, events, events_stream,
+    functions, index, invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status,
+    subscriptions, things, undo, verbs, workers, workflow_runs, workflows,
 };
 use crate::problem::Problem;
 use axum::Router;
@@ -63,6 +63,7 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .merge(of_workers())
         .route("/api/events", get(events::list))
         .merge(of_the_bus())
+        .merge(of_answers())
         .merge(of_things());
     finish(router).with_state(app)
 }
@@ -77,6 +78,14 @@ fn of_the_bus() -> Router<Shared> {
         .route("/api/events/dlq/purge", post(dead_letters::purge))
         .route("/api/events/dlq/{id}", delete(dead_letters::remove))
         .route("/api/events/dlq/{id}/replay", post(dead_letters::replay))
+}
+
+/// Who answers without a key: by what was signed for them.
+fn of_answers() -> Router<Shared> {
+    Router::new()
+        .route("/approvals/{id}", get(answers::page::show).post(answers::page::decide))
+        .route("/api/slack/interactions", post(answers::slack::interact))
+        .route("/api/sms/replies", post(answers::sms::reply))
 }
 
 /// Things and their kinds: whatever no other route takes. A word of another route wins over `{type}` because it is

@@ -155,6 +155,14 @@ fn api_config(config: &Config) -> io::Result<api::Config> {
         rate_anonymous: rate(config.anonymous_per_minute),
         rate_key: rate(config.key_per_minute),
         connections_max: config.connections_max,
+        replies: api::Replies {
+            slack_signing_secret: config
+                .channels
+                .slack_signing_secret
+                .as_ref()
+                .map(|secret| secret.expose().to_owned()),
+            sms_login: config.channels.sms_login.clone().map(|(user, secret)| (user, secret.expose().to_owned())),
+        },
         ..api::Config::standard(uploads)
     })
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod actions;
 pub(crate) mod actions_log;
+pub(crate) mod answers;
 pub(crate) mod approvals;
 pub(crate) mod branches;
 pub(crate) mod checkout;
