@@ -18,16 +18,19 @@ const EDGES: &[(&str, &[&str])] = &[
     ("schedule", &["types"]),
     ("workers", &["types"]),
     ("auth", &["types"]),
+    ("channels", &["types", "auth"]),
     ("world", &[]),
     ("engine", &["types", "world"]),
-    ("workers", &["types"]),
     ("ai", &["types"]),
     ("runtime", &["types", "commit-log", "store", "model", "journal", "schedule", "auth", "workers"]),
     ("console", &[]),
     ("api", &["types", "model", "auth", "runtime", "console"]),
     ("authoring", &["types", "workers"]),
     ("testkit", &["types", "commit-log", "auth", "runtime"]),
-    ("cli", &["types", "model", "commit-log", "store", "engine", "ai", "auth", "runtime", "api", "authoring"]),
+    (
+        "cli",
+        &["types", "model", "commit-log", "store", "engine", "ai", "auth", "channels", "runtime", "api", "authoring"],
+    ),
 ];
 
 /// Crates of others that one crate of ours keeps to itself.
@@ -39,9 +42,10 @@ const KEPT: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("axum", &["api"]),
     ("clap", &["cli"]),
-    ("askama", &["console"]),
+    ("askama", &["api", "console"]),
     ("wit-component", &["authoring", "engine"]),
-    ("reqwest", &["ai", "cli"]),
+    ("lettre", &["channels"]),
+    ("reqwest", &["ai", "cli", "channels"]),
 ];
 
 fn manifest(krate: &str) -> toml::Table {

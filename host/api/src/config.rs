@@ -30,6 +30,22 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// Origins (`https://app.example`) whose pages may read answers (spec AUT-10). Empty: none.
     pub cors_origins: Vec<String>,
+    pub replies: Replies,
+}
+
+/// By what those are known who bring answers of people.
+#[derive(Clone, Default)]
+pub struct Replies {
+    /// What Slack signs with. None: it can bring nothing.
+    pub slack_signing_secret: Option<String>,
+    /// User and password of the provider of text messages. None: it can bring nothing.
+    pub sms_login: Option<(String, String)>,
+}
+
+impl std::fmt::Debug for Replies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Replies")
+    }
 }
 
 impl Config {
@@ -46,6 +62,7 @@ impl Config {
             heartbeat: Duration::from_secs(15),
             shutdown_grace: Duration::from_secs(30),
             cors_origins: Vec::new(),
+            replies: Replies::default(),
         }
     }
 }

@@ -7,7 +7,7 @@
 //! A new route is a function in a handlers file with its `utoipa::path`, a line in [`routes`] and one in [`openapi`].
 
 mod config;
-pub use config::Config;
+pub use config::{Config, Replies};
 mod serve;
 pub use serve::serve;
 mod edge;

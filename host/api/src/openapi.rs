@@ -1,9 +1,9 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
 use crate::handlers::{
-    actions, actions_log, agents, branches, checkout, dead_letters, deployments, events, events_stream, functions,
-    index, invocations, keys, lifecycle, logs, merge, models, nouns, objects, schedules, secrets, self_, status,
-    subscriptions, things, undo, verbs, workflow_runs, workflows,
+    actions, actions_log, agents, answers, approvals, branches, checkout, dead_letters, deployments, events,
+    events_stream, functions, index, invocations, keys, lifecycle, logs, merge, models, nouns, objects, schedules,
+    secrets, self_, status, subscriptions, things, undo, verbs, workers, workflow_runs, workflows,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -33,6 +33,7 @@ use utoipa::{Modify, OpenApi};
         schedules::pause, schedules::resume,
         objects::list, objects::create, lifecycle::destroy, lifecycle::begin,
         events::list,
+        answers::page::show, answers::page::decide, answers::slack::interact, answers::sms::reply,
         subscriptions::list, subscriptions::create, subscriptions::remove,
         dead_letters::list, dead_letters::replay, dead_letters::replay_many, dead_letters::remove, dead_letters::purge,
         branches::list, branches::create, branches::show, branches::remove, checkout::create, merge::create,
@@ -47,6 +48,8 @@ use utoipa::{Modify, OpenApi};
         workflow_runs::runs, workflow_runs::run_shown, workflow_runs::history, workflow_runs::pause, workflow_runs::resume,
         workflow_runs::cancel, workflow_runs::send,
         agents::list, agents::create, agents::show, agents::store, agents::run, agents::memory, agents::remember,
+        approvals::list, approvals::create, approvals::show, approvals::decide,
+        workers::ask, workers::ask_self, workers::tasks,
     ),
     components(schemas(views::ErrorBody, things::batch::BatchOperation)),
     modifiers(&Credentials),

@@ -2,9 +2,9 @@
 
 use crate::app::Shared;
 use crate::handlers::{
-    actions, actions_log, agents, branches, checkout, dead_letters, deployments, events, events_stream, functions,
-    index, invocations, keys, lifecycle, logs, merge, models, nouns, objects, schedules, secrets, self_, status,
-    subscriptions, things, undo, verbs, workflow_runs, workflows,
+    actions, actions_log, agents, answers, approvals, branches, checkout, dead_letters, deployments, events,
+    events_stream, functions, index, invocations, keys, lifecycle, logs, merge, models, nouns, objects, schedules,
+    secrets, self_, status, subscriptions, things, undo, verbs, workers, workflow_runs, workflows,
 };
 use crate::problem::Problem;
 use axum::Router;
@@ -64,8 +64,10 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .merge(of_branches())
         .merge(of_workflows())
         .merge(of_agents())
+        .merge(of_workers())
         .route("/api/events", get(events::list))
         .merge(of_the_bus())
+        .merge(of_answers())
         .merge(of_things());
     finish(router).with_state(app)
 }
@@ -80,6 +82,14 @@ fn of_the_bus() -> Router<Shared> {
         .route("/api/events/dlq/purge", post(dead_letters::purge))
         .route("/api/events/dlq/{id}", delete(dead_letters::remove))
         .route("/api/events/dlq/{id}/replay", post(dead_letters::replay))
+}
+
+/// Who answers without a key: by what was signed for them.
+fn of_answers() -> Router<Shared> {
+    Router::new()
+        .route("/approvals/{id}", get(answers::page::show).post(answers::page::decide))
+        .route("/api/slack/interactions", post(answers::slack::interact))
+        .route("/api/sms/replies", post(answers::sms::reply))
 }
 
 /// Things and their kinds: whatever no other route takes. A word of another route wins over `{type}` because it is
@@ -154,6 +164,17 @@ fn of_workflows() -> Router<Shared> {
         .route("/api/workflows/{name}/runs/{id}/resume", post(workflow_runs::resume))
         .route("/api/workflows/{name}/runs/{id}/cancel", post(workflow_runs::cancel))
         .route("/api/workflows/{name}/runs/{id}/events/{event}", post(workflow_runs::send))
+}
+
+/// Agents and people, and what they are asked for.
+fn of_workers() -> Router<Shared> {
+    Router::new()
+        .route("/api/approvals", get(approvals::list).post(approvals::create))
+        .route("/api/approvals/{id}", get(approvals::show))
+        .route("/api/approvals/{id}/{verb}", post(approvals::decide))
+        .route("/api/workers/{worker}/{method}", post(workers::ask))
+        .route("/api/$self/tasks", get(workers::tasks))
+        .route("/api/$self/{method}", post(workers::ask_self))
 }
 
 /// What answers when nothing else does. Handlers limit their bodies themselves.

@@ -1,5 +1,6 @@
 //! Rows as callers see them. Field names are the API's contract; `GET /api/openapi.json` shows them.
 
+pub(crate) mod approvals;
 pub(crate) mod invocations;
 pub(crate) mod workflows;
 

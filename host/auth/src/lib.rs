@@ -7,7 +7,8 @@
 //! - [`credential`]: which of a request's headers counts
 //! - [`decide`]: from a stored key to an identity, and what a caller may hand on
 //! - [`vault`]: secrets at rest
-//! - [`signature`]: what a webhook is signed with
+//! - [`signature`]: what is signed for others, and by others
+//! - [`link`]: links by which people answer
 
 pub mod key;
 pub use key::Key;
@@ -17,5 +18,7 @@ pub mod decide;
 pub use decide::{NewKey, Refusal, check, identity, issue, matches};
 pub mod signature;
 pub use signature::{sign, webhook_secret};
+pub mod link;
+pub use link::{Claim, LinkAction, LinkError, Links};
 pub mod vault;
 pub use vault::{Slot, Vault, VaultError};

@@ -40,6 +40,9 @@ pub(crate) struct Config {
     pub(crate) models: Option<ai::Config>,
     /// Where objects can be kept, by name; the data folder is the first.
     pub(crate) locations: Vec<(String, PathBuf)>,
+    /// Where people outside reach the server; None: at the root object's namespace.
+    pub(crate) public_url: Option<String>,
+    pub(crate) channels: crate::channels::Settings,
 }
 
 /// What flags say; what they don't, the environment, the file or the defaults do.
@@ -66,6 +69,7 @@ struct Text {
     rates: Rates,
     models: models::Text,
     observability: Observability,
+    channels: crate::channels::Text,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,6 +80,7 @@ struct Server {
     default_ns: Option<String>,
     allow_private_networks: Option<bool>,
     connections_max: Option<usize>,
+    public_url: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -162,6 +167,8 @@ fn merge(flags: &Flags, env: &Env, folder: &Path, path: Option<&Path>, file: Tex
         logs: env.get(env::LOG).or(file.observability.logs).or(defaults.observability.logs).expect(HELD),
         test_mode: flags.test_mode,
         new_root_key: flags.new_root_key,
+        public_url: file.server.public_url.filter(|url| !url.is_empty()),
+        channels: file.channels.settings(env, &file_folder)?,
     })
 }
 

@@ -14,6 +14,7 @@ mod env;
 mod trace;
 mod wiring;
 
+mod channels;
 mod checkouts;
 mod client;
 mod credentials;

@@ -48,9 +48,11 @@ pub(crate) async fn open(config: &Config) -> Result<Server> {
         .await
         .map_err(|e| Failure::new("LISTEN_FAILED", format!("cannot listen on {}: {e}", config.listen)))?;
     let address = listener.local_addr().map_err(|e| Failure::local("the port is not known", e))?;
-    let engine = open_engine(config)?;
+    let engine = Arc::new(open_engine(config)?);
+    let sender = channels::Sender::new(config.channels.sending.clone(), engine.clone())
+        .map_err(|e| refused(format!("{}: {}", e.setting, e.problem)))?;
+    let outside = Outside { models: open_models(config)?, channels: Some(Arc::new(sender)), ..Outside::from(engine) };
     let (clock, manual) = clocks(config.test_mode);
-    let outside = Outside { models: open_models(config)?, ..Outside::from(Arc::new(engine)) };
     let opened = Node::open(node_config(config), Arc::new(log), outside, clock, manual)
         .await
         .map_err(|e| refused(e.to_string()))?;
@@ -137,6 +139,7 @@ fn node_config(config: &Config) -> runtime::Config {
         limits: limits(config),
         new_root_key: config.new_root_key,
         faults: types::Faults::none(),
+        public_url: config.public_url.clone(),
         locations: config.locations.iter().map(|(name, dir)| location(name, dir)).collect(),
         ..runtime::Config::standard(config.data_dir.clone(), config.default_ns.clone())
     }
@@ -158,6 +161,14 @@ fn api_config(config: &Config) -> io::Result<api::Config> {
         rate_anonymous: rate(config.anonymous_per_minute),
         rate_key: rate(config.key_per_minute),
         connections_max: config.connections_max,
+        replies: api::Replies {
+            slack_signing_secret: config
+                .channels
+                .slack_signing_secret
+                .as_ref()
+                .map(|secret| secret.expose().to_owned()),
+            sms_login: config.channels.sms_login.clone().map(|(user, secret)| (user, secret.expose().to_owned())),
+        },
         ..api::Config::standard(uploads)
     })
 }

@@ -66,7 +66,8 @@ fn options_of(call: &Call) -> Option<&CallOptions> {
         | Call::UseTool { .. }
         | Call::Answer { .. }
         | Call::Request { .. }
-        | Call::Equip { .. } => None,
+        | Call::Equip { .. }
+        | Call::Recipients { .. } => None,
     }
 }
 
@@ -142,6 +143,7 @@ pub fn describe(call: &Call) -> String {
             RequestCall::Warn { warnings } => format!("{name} of {}", warnings.len()),
         },
         Call::Equip { worker, uses } => format!("{name} {} {uses}", or_none(worker)),
+        Call::Recipients { worker, urgency, channels: _ } => format!("{name} {worker} {urgency}"),
         Call::Answer { worker, request } => format!("{name} {} {}", or_none(worker), redact(request)),
     };
     cut(text)

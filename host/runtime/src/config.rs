@@ -51,6 +51,8 @@ pub struct Config {
     pub move_grace: Duration,
     /// How long writers of an object wait while it changes its place.
     pub move_hold_max: Duration,
+    /// Where people outside reach the root object, for links in messages: `https://org.example`. None: at its namespace.
+    pub public_url: Option<String>,
     /// Make a new root key although there is one: for a key that was lost.
     pub new_root_key: bool,
     /// Where a test has the host fail; none in a server.
@@ -68,6 +70,7 @@ impl Config {
         Self {
             locations: vec![Location { name: "local".to_owned(), dir: data_dir.clone() }],
             runs_kept: Duration::from_secs(30 * 24 * 3600),
+            public_url: None,
             move_grace: Duration::from_secs(24 * 3600),
             move_hold_max: Duration::from_secs(5),
             data_dir,

@@ -87,6 +87,9 @@ impl GuestHost {
             Call::Request { .. } => Err(Fault::internal()),
             Call::Complete { request } => self.complete(*request).await,
             Call::Deliver { message } => self.deliver(*message).await,
+            Call::Recipients { worker, channels, urgency } => {
+                self.recipients(&worker, channels.as_ref(), &urgency).await
+            }
             Call::UseTool { server, tool, args } => self.use_tool(server, tool, args).await,
             Call::Equip { worker, uses } => self.equip(worker, &uses).await,
             unserved @ (Call::Integration { .. } | Call::Search { .. } | Call::Http { .. } | Call::Poll { .. }) => {

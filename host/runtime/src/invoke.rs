@@ -142,26 +142,6 @@ impl Object {
         self.run(caller, ready, options, Chain::default()).await
     }
 
-    /// How an action is run when nobody says it (spec FUN-2): what asks models or people is not begun anew.
-    ///
-    /// # Errors
-    /// Only the host's own; of an action that is not there the run itself tells.
-    pub async fn usual_durability(&self, action: &ActionRef) -> Result<Durability, Fault> {
-        match self.find_callable(&action.function, action.at).await {
-            Ok(Callable { function, declared: None, .. }) => Ok(match function.def.kind {
-                FunctionKind::Agentic | FunctionKind::Human => Durability::Do,
-                FunctionKind::Code
-                | FunctionKind::Generative
-                | FunctionKind::App
-                | FunctionKind::Site
-                | FunctionKind::ToolBox => Durability::Try,
-            }),
-            Ok(Callable { declared: Some(_), .. }) => Ok(Durability::Try),
-            Err(fault) if fault.kind == FaultKind::Internal => Err(fault),
-            Err(_) => Ok(Durability::Try),
-        }
-    }
-
     /// Accepts an action and runs it in the background; answers with its id.
     pub async fn send(
         &self,
@@ -406,6 +386,14 @@ impl Object {
         // What it says may be of things that it read.
         let fault = if touched { self.seen().await.err().unwrap_or(fault) } else { fault };
         InvokeFailed { action: Some(running.id), fault }
+    }
+}
+
+impl Object {
+    /// Whether the function waits for a person.
+    pub async fn asks_people(&self, action: &ActionRef) -> bool {
+        let found = self.find_function(&action.function, action.at).await;
+        found.is_ok_and(|(_, found)| found.def.kind == FunctionKind::Human)
     }
 }
 

@@ -53,7 +53,7 @@ mod commit;
 mod declared;
 mod workers;
 pub use workers::{AgentRun, AgentShown, Waits};
-pub use workers::{Decider, Decision, RequestsWanted, Settled};
+pub use workers::{Decider, Decision, Link, RequestsWanted, Settled};
 pub use workers::{GenerateWanted, UsageShown};
 mod workflow;
 pub use workflow::{

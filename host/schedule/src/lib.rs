@@ -18,10 +18,12 @@ mod missed;
 mod phrase;
 mod property;
 mod rule;
+mod span;
 mod zone;
 
 pub use error::Error;
 pub use missed::{MISSED_COUNT_MAX, MISSED_TICKS_MAX, Missed};
+pub use span::end_of_span;
 
 use rule::Rule;
 use types::Timestamp;

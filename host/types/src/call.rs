@@ -195,6 +195,15 @@ pub enum Call {
         /// Tools by name, as [`AgentTool`](crate::AgentTool)s; those of the worker beside them.
         uses: Json,
     },
+    /// Who is told something, by which channels and when: looked up once, so that a replay tells the same. No import of
+    /// its own.
+    Recipients {
+        worker: String,
+        /// What of the options says by which channels.
+        channels: Option<Json>,
+        /// How urgent it is, as [`Urgency`](crate::Urgency) spells it.
+        urgency: Json,
+    },
 }
 
 /// One step of work that people do.
@@ -256,6 +265,7 @@ impl Call {
             Self::Request { what: RequestCall::Moment { .. } } => "request.moment",
             Self::Request { what: RequestCall::Warn { .. } } => "request.warn",
             Self::Equip { .. } => "worker.equip",
+            Self::Recipients { .. } => "worker.recipients",
         }
     }
 }

@@ -276,6 +276,10 @@ pub(crate) async fn invoke(
             let id = scope.object.accept_durably(&caller, &action, input, options).await.map_err(failed)?;
             accepted(&scope, id, true)
         }
+        Durability::Do if scope.object.asks_people(&action).await => {
+            let id = scope.object.accept_durably(&caller, &action, input, options).await.map_err(failed)?;
+            super::workers::answer(&scope, id, super::workers::waits(&parts.headers)).await
+        }
         Durability::Send => accept(&scope, &caller, &action, input, options, respond_async).await,
         Durability::Try if respond_async => {
             let options = InvokeOptions { durability: Durability::Send, ..options };

@@ -3,6 +3,8 @@
 pub(crate) mod actions;
 pub(crate) mod actions_log;
 pub(crate) mod agents;
+pub(crate) mod answers;
+pub(crate) mod approvals;
 pub(crate) mod branches;
 pub(crate) mod checkout;
 pub(crate) mod dead_letters;
@@ -29,6 +31,7 @@ pub(crate) mod things;
 pub(crate) mod undo;
 mod upload;
 pub(crate) mod verbs;
+pub(crate) mod workers;
 pub(crate) mod workflow_runs;
 pub(crate) mod workflows;
 

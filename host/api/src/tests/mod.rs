@@ -1,6 +1,7 @@
 //! The router over a real node with a scripted executor: HTTP in, HTTP out.
 
 mod agents;
+mod answers;
 mod branches;
 mod bus;
 mod default_branch;
@@ -25,7 +26,8 @@ use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use testkit::{ScriptedExecutor, TestNode, completed, failed};
+use std::sync::Arc;
+use testkit::{ScriptedChannels, ScriptedExecutor, TestNode, completed, failed};
 use tower::ServiceExt;
 use types::{Fault, FaultKind, Id};
 
@@ -97,6 +99,20 @@ impl Server {
     async fn empty_with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let test = TestNode::open(&dir.path().join("data"), executor()).await.unwrap();
+        Self::of(dir, test, change)
+    }
+
+    /// With people who can be written to.
+    async fn with_channels(channels: ScriptedChannels, change: impl FnOnce(&mut Config)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let log = commit_log::LocalLog::open(&data.join("log"), &commit_log::Config::STANDARD).unwrap();
+        let reach = |outside: &mut types::exec::Outside| outside.channels = Some(Arc::new(channels));
+        let test = TestNode::open_whole(&data, Arc::new(log), executor(), reach, |_| {}).await.unwrap();
+        Self::of(dir, test, change)
+    }
+
+    fn of(dir: tempfile::TempDir, test: TestNode, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::standard(dir.path().to_owned());
         change(&mut config);
         let router = crate::router(test.node.clone(), config.clone());

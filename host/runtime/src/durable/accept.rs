@@ -10,8 +10,8 @@ use std::time::Duration;
 use store::Turn;
 use types::exec::Entry;
 use types::{
-    ActionStatus, Fault, FunctionName, Id, InvocationRow, InvocationState, Json, Retry, Row, Standing, Timestamp,
-    Trigger,
+    ActionStatus, Fault, FunctionKind, FunctionName, Id, InvocationRow, InvocationState, Json, Retry, Row, Standing,
+    Timestamp, Trigger,
 };
 
 /// An invocation that is to be accepted with the rows it is noted among.
@@ -95,6 +95,11 @@ impl Object {
         let own = ready.function.manifest.limits.apply(self.node.inner.config.limits).wall;
         let limit = crate::workers::attempt_limit(ready.function.def.kind).unwrap_or(own);
         let timeout = options.timeout.map_or(limit, |t| limit.min(t));
+        // A person is asked once (spec FUN-8).
+        let standard = match ready.function.def.kind {
+            FunctionKind::Human => Retry { max_attempts: 1, ..STANDARD_RETRY },
+            _ => STANDARD_RETRY,
+        };
         let row = InvocationRow {
             id: Id::new(now, rand::random()),
             number: 0,
@@ -111,7 +116,7 @@ impl Object {
             depth: asker.depth,
             key: options.idempotency_key.clone(),
             serial: options.serial.clone(),
-            retry: checked(options.retry.clone().unwrap_or(STANDARD_RETRY))?,
+            retry: checked(options.retry.clone().unwrap_or(standard))?,
             timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
             deadline: options.deadline,
             events_after: 0,

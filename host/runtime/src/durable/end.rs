@@ -10,6 +10,7 @@ use crate::object::Object;
 use crate::running::{Running, TurnWrites, event_of};
 use schedule::backoff;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use types::exec::Entry;
 use types::{
@@ -20,7 +21,16 @@ impl Object {
     pub(super) async fn settle(&self, running: &Arc<Running>, state: &InvocationState, how: How) {
         let run = running.durable.as_ref().expect("it was made with a journal");
         let failed = match how {
-            How::Parked => return,
+            How::Parked => {
+                // It was told to end, and began to wait before its grace was over: nobody would tell it again.
+                if run.of.is_none() && running.cancelled.load(Ordering::Acquire) {
+                    let ended = self.cancel_waiting(run.row.id).await;
+                    if let Err(fault) = ended {
+                        tracing::warn!(namespace = %self.inner.namespace, %fault, "a run that waits was not cancelled");
+                    }
+                }
+                return;
+            }
             How::Done(output) => match self.end_well(running, &output).await {
                 Ok(took) => return self.tell(&run.row, &Ok((output, took))),
                 Err(fault) => fault,

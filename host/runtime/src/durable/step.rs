@@ -180,6 +180,9 @@ impl GuestHost {
             | Call::Generate { .. }
             | Call::Notify { .. }
             | Call::Answer { .. } => self.work_durably(run, made, call).await,
+            Call::Start { data, .. } if crate::workers::is_notice(&run.row.entry) => {
+                self.begin_part_of_work(run, made, data.clone())
+            }
             Call::Start { action, data, options } => {
                 let child = self.begin_child(made, call, action, data.clone(), options, Some(run)).await?;
                 Ok(Reply::Text(child.to_string()))

@@ -1,5 +1,6 @@
 //! Asking a worker: the work begins as an invocation of its own, and whoever asked waits for it like for any other.
 
+use super::notify;
 use crate::Caller;
 use crate::commit::lock;
 use crate::durable::{Accepting, Asker, DurableRun, Made};
@@ -79,6 +80,31 @@ impl GuestHost {
         Ok(id)
     }
 
+    /// Has a part of the work that this run is begin when the turn commits, as an invocation of its own: it waits and goes
+    /// on for itself.
+    pub(crate) fn begin_part_of_work(
+        &mut self,
+        run: &Arc<DurableRun>,
+        made: &mut Made,
+        input: Json,
+    ) -> Result<Reply, Fault> {
+        self.deeper()?;
+        let Entry::Work { worker, method } = &run.row.entry else { return Err(Fault::internal()) };
+        let asking = Asking { worker: worker.clone(), method: *method, input };
+        let asker = Asker {
+            trigger: Trigger::Step { ordinal: made.ordinal },
+            parent: Some(self.running.id),
+            depth: self.running.chain.depth + 1,
+        };
+        let accepting = self.object.work(&self.running.caller, asking, asker);
+        let id = accepting.row.id;
+        made.child = Some(id);
+        let mut turn = lock(&self.running.turn);
+        room_in(&turn)?;
+        turn.accepts.push(accepting);
+        Ok(Reply::Text(id.to_string()))
+    }
+
     fn asking(&self, call: &Call) -> Result<Asking, Fault> {
         let whole = |options: &Option<Json>| options.as_ref().map_or(Value::Null, Json::to_value);
         let (worker, method, input) = match call {
@@ -136,7 +162,10 @@ pub(super) fn may_ask(caller: &Caller, worker: &Worker) -> Result<(), Fault> {
 
 /// What who asks calls the request, if it is one for people. What is wrong with it is told before anybody is asked.
 pub(super) fn key_of(asking: &Asking, now: types::Timestamp) -> Result<Option<String>, Fault> {
-    if matches!(asking.worker, Worker::Agent(_)) || asking.method == Method::Notify {
+    if asking.method == Method::Notify {
+        return Ok(notify::key_of(&asking.worker, &asking.input));
+    }
+    if matches!(asking.worker, Worker::Agent(_)) {
         return Ok(None);
     }
     Ok(workers::draft::draft(asking.method, &asking.input, now)?.key)

@@ -60,7 +60,7 @@ pub(super) fn message(row: &RequestRow, tell: &Tell) -> Dispatch {
         target: tell.target.clone(),
         subject: format!("{head}: {title}"),
         text,
-        choices: Vec::new(),
+        choices: super::links::choices(row, &tell.person, tell.channel),
         payload: None,
     }
 }

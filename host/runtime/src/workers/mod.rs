@@ -11,7 +11,8 @@
 //! answer does, `requests` what is asked of it from outside, `people` who is there, `message` what they are sent).
 //! `outside` performs what leaves the host (models, channels, tools of others) and `ledger` counts what models cost;
 //! `complete` asks a model until its answer fits. `generative`, `agentic` and `human` are the three kinds, `said` is what
-//! their components say, or their definitions, `generate` a question without either.
+//! their components say, or their definitions, `generate` a question without either. `notify` tells people something, to
+//! whom and by what `recipients` finds out, and `links` are what they answer by.
 
 mod agent;
 mod agentic;
@@ -19,13 +20,20 @@ mod ask;
 pub(crate) mod complete;
 mod generate;
 mod generative;
+mod human;
+mod links;
 mod message;
+mod notify;
 mod outside;
 mod people;
 mod person;
+mod recipients;
+mod replies;
 mod request;
 mod request_step;
 mod requests;
+pub use links::Link;
+pub(crate) use notify::is_notice;
 pub(crate) use request::withdraw;
 pub use request::{Decider, Decision};
 pub use requests::{RequestsWanted, Settled};
@@ -72,7 +80,7 @@ async fn run_parts(parts: Parts<'_>) -> Result<Json, Fault> {
         (FunctionKind::Generative, Entry::Run) => generative::run(&parts).await?,
         // What its schema is of is the output inside of what it gives.
         (FunctionKind::Agentic, Entry::Run) => return agentic::run(&parts).await,
-        (FunctionKind::Human, Entry::Run) => return Err(Fault::unavailable("running a function of kind `human`")),
+        (FunctionKind::Human, Entry::Run) => human::run(&parts).await?,
         // Nobody outside sees what a part gives.
         (_, Entry::Part(_)) => return parts.whole().await,
         _ => parts.whole().await?,
@@ -145,11 +153,11 @@ pub(crate) async fn work(
     worker: &Worker,
     method: Method,
 ) -> Result<Json, Fault> {
+    if method == Method::Notify {
+        return notify::go_through(host, run, worker).await;
+    }
     match worker {
         Worker::Agent(id) => agent::work(host, run, id, method).await,
-        Worker::Human(_) | Worker::Role(_) if method == Method::Notify => {
-            Err(Fault::unavailable(&format!("asking {worker} to {}", method.as_str())))
-        }
         Worker::Human(_) | Worker::Role(_) => person::work(host, run, method).await,
     }
 }

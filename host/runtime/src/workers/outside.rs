@@ -37,7 +37,7 @@ impl GuestHost {
         let channels = self.object.node.inner.channels.clone();
         let channels = channels.ok_or_else(|| Fault::unavailable(&format!("channel {}", message.channel.as_str())))?;
         end_turn(&self.object, &self.running).await?;
-        channels.deliver(message).await?;
+        channels.deliver(self.object.sign(message)).await?;
         Ok(Reply::Done)
     }
 

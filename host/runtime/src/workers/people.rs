@@ -3,6 +3,7 @@
 use crate::functions::ANCESTORS_MAX;
 use crate::object::{Object, fault_of};
 use store::{Deleted, Line, ThingList};
+use types::exec::ChannelKind;
 use types::{Escalation, Fault, HumanDef, Namespace, Noun, RequestWarning, ThingId, ThingKey, Worker};
 use workers::draft::Draft;
 
@@ -33,7 +34,7 @@ fn human() -> Noun {
 
 impl Object {
     /// This object and those above it, the nearest first.
-    async fn upwards(&self) -> Result<Vec<Object>, Fault> {
+    pub(super) async fn upwards(&self) -> Result<Vec<Object>, Fault> {
         let mut found = vec![self.clone()];
         while found.len() < ANCESTORS_MAX {
             let Some(parent) = found.last().unwrap_or(self).parent().await? else { break };
@@ -87,6 +88,11 @@ impl Object {
     }
 
     async fn own_holders(&self, role: &str) -> Result<Vec<Person>, Fault> {
+        self.own_people(|p| p.def.roles.iter().any(|own| own == role)).await
+    }
+
+    /// Those who are there, of whom something is true.
+    async fn own_people(&self, is_it: impl Fn(&Person) -> bool) -> Result<Vec<Person>, Fault> {
         let (mut found, mut after, mut seen) = (Vec::new(), None, 0);
         while seen < LOOKED_THROUGH_MAX {
             let (filters, sort) = (Vec::new(), Vec::new());
@@ -96,7 +102,7 @@ impl Object {
             seen += page.items.len();
             after = page.items.last().map(|row| row.key.id.clone());
             let people = page.items.iter().map(|row| person(self.namespace(), row));
-            found.extend(people.filter(|p| !p.def.inactive && p.def.roles.iter().any(|own| own == role)));
+            found.extend(people.filter(|p| !p.def.inactive && is_it(p)));
             if !page.is_more {
                 break;
             }
@@ -117,6 +123,16 @@ impl Object {
                 Err(fault) => Err(fault),
             },
         }
+    }
+
+    /// Those who are there and are reached so, here or above: who writes from that number, who pressed that button.
+    pub(super) async fn people_at(&self, kind: ChannelKind, target: &str) -> Result<Vec<Person>, Fault> {
+        let mut found = Vec::new();
+        for object in self.upwards().await? {
+            let is_there = |p: &Person| p.def.channels.iter().any(|own| own.kind == kind && own.target == target);
+            found.extend(object.own_people(is_there).await?);
+        }
+        Ok(found)
     }
 
     /// Whom `worker` means for this request. Where nobody is there, the next ones are asked at once (spec HUM-7).

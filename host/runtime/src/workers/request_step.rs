@@ -30,7 +30,7 @@ pub(super) struct Opened {
 
 /// What ended a wait.
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub(super) enum Awaiting {
     Settled {
         row: Box<RequestRow>,
@@ -45,7 +45,7 @@ pub(super) enum Awaiting {
 
 /// What a moment did.
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub(super) enum Moved {
     Settled { row: Box<RequestRow> },
     Goes { row: Box<RequestRow>, tells: Vec<Tell> },

@@ -227,3 +227,24 @@ impl Object {
         self.look(|store| store.pending_requests(Some(&actor)).map_err(|e| fault_of(&e))).await
     }
 }
+
+impl Object {
+    /// Who this object is, if it is somebody who can be asked (spec WRK-6): an `Agent` or a `Human`.
+    ///
+    /// # Errors
+    /// `WORKER_NOT_FOUND`.
+    pub async fn own_worker(&self, caller: &Caller) -> Result<Worker, Fault> {
+        let about = self.about(caller).await?;
+        let is = |class: &str| about.class == class || about.extends.iter().any(|above| above.as_str() == class);
+        let itself = types::ThingId::parse("self").map_err(|_| Fault::internal())?;
+        if is(Worker::AGENT) {
+            return Ok(Worker::Agent(itself));
+        }
+        if is(Worker::HUMAN) {
+            return Ok(Worker::Human(itself));
+        }
+        let message =
+            format!("this object is a {}, not an Agent or a Human; ask POST /api/workers/Human%2FNAME/…", about.class);
+        Err(Fault::not_found("WORKER_NOT_FOUND", message))
+    }
+}

@@ -204,6 +204,10 @@ impl<'s> Walk<'s, '_> {
             None => Value::Null,
         };
         let run = self.run.of.as_ref().ok_or_else(Fault::internal)?;
+        if let Some(worker) = worker {
+            let asked = json!({ "type": run.workflow, "description": prompt, "data": about });
+            return self.asked(name, worker, &asked, *timeout_ms, *on_timeout).await;
+        }
         let data = json!({ "runId": run.name, "workflow": run.workflow, "step": name, "prompt": prompt,
                            "worker": worker, "data": about });
         let source = Some(format!("Approval/{}.{name}", run.id));
@@ -222,6 +226,37 @@ impl<'s> Walk<'s, '_> {
         };
         let event = self.ask(call, Label { instead, ..Label::step(name, "approval") }).await?;
         Ok(event["data"].clone())
+    }
+
+    /// Has somebody approve it, who is asked like by a function: a person, a role, an agent.
+    async fn asked(
+        &mut self,
+        name: &str,
+        worker: &str,
+        asked: &Value,
+        timeout_ms: u64,
+        on_timeout: OnTimeout,
+    ) -> Result<Value, Fault> {
+        let call = Call::Approve {
+            worker: Some(worker.to_owned()),
+            request: Json::from_value(asked),
+            options: Some(Json::from_value(&json!({ "timeoutMs": timeout_ms }))),
+        };
+        let mut answer = self.ask(call, Label::step(name, "approval")).await?;
+        if answer["status"] != "expired" {
+            return Ok(answer);
+        }
+        let approved = match on_timeout {
+            OnTimeout::Fail => {
+                let message = format!("step {name}: nobody approved in time");
+                return Err(Fault::new(FaultKind::Timeout, "HUMAN_TIMEOUT", message));
+            }
+            OnTimeout::Reject => false,
+            OnTimeout::Approve => true,
+        };
+        answer["approved"] = approved.into();
+        answer["timedOut"] = true.into();
+        Ok(answer)
     }
 
     async fn ask(&mut self, call: Call, label: Label) -> Result<Value, Fault> {

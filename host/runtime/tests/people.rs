@@ -1,0 +1,11 @@
+//! People who are asked (spec 11.4, 11.5): who, by which way, how long, and what counts as an answer.
+
+mod people {
+    mod asking;
+    mod crash;
+    mod deciding;
+    mod escalating;
+    mod functions;
+    mod many;
+    mod scene;
+}
