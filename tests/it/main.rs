@@ -6,6 +6,7 @@ mod server;
 
 mod bad_input;
 mod branches;
+mod channels;
 mod cli;
 mod cli_things;
 mod deployments;

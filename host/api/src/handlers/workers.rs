@@ -123,8 +123,11 @@ async fn begin(
     Fields::read(&parts.uri, &[])?;
     let text = body::read(&parts.headers, body, app.config.body_idle_timeout).await?;
     let body: Value = body::document(&text)?;
-    let settles_by_itself = matches!(worker, Worker::Agent(_)) || method == Method::Notify;
+    let settles_by_itself = matches!(worker, Worker::Agent(_));
     let id = scope.object.begin_work(caller, worker, method, input(method, body)?).await?;
+    if method == Method::Notify {
+        return told(scope, id).await;
+    }
     // An agent settles within the call (spec WRK-1).
     let wait = if settles_by_itself { None } else { Some(waits(&parts.headers).unwrap_or_default()) };
     answer(scope, id, wait).await
@@ -155,6 +158,17 @@ pub(crate) fn input(method: Method, body: Value) -> Result<Json, Problem> {
         Some(_) | None => Value::Object(body),
     };
     Ok(Json::from_value(&value!({ main: about, "options": options })))
+}
+
+/// What became of a message. That it reached nobody by any channel is another server's failure (spec WRK-8).
+async fn told(scope: &Scope, id: Id) -> Result<Response, Problem> {
+    let mut response = answer(scope, id, None).await?;
+    if let Settled::Over(Ok(result)) = scope.object.work_settled(id, Some(Duration::ZERO)).await?
+        && result.to_value()["sent"] == false
+    {
+        *response.status_mut() = StatusCode::BAD_GATEWAY;
+    }
+    Ok(response)
 }
 
 /// The result as soon as it is there, within that time; else what is waited for. None waits for as long as it takes.
