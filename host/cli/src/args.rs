@@ -119,6 +119,13 @@ pub(crate) enum Command {
     /// Work of several steps, and its runs
     #[command(subcommand)]
     Workflows(commands::workflows::Command),
+    /// What people are asked for, and what they say
+    #[command(subcommand)]
+    Approvals(commands::approvals::Command),
+    /// People who can be asked
+    #[command(subcommand)]
+    Humans(commands::humans::Command),
+    Ask(commands::ask::Command),
     Whoami(commands::whoami::Command),
     Login(commands::login::Command),
     Logout(commands::logout::Command),
