@@ -4,6 +4,7 @@
 mod components;
 mod server;
 
+mod approvals;
 mod bad_input;
 mod branches;
 mod channels;

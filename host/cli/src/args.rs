@@ -122,6 +122,13 @@ pub(crate) enum Command {
     /// Models with instructions and tools, and the goals they are given
     #[command(subcommand)]
     Agents(commands::agents::Command),
+    /// What people are asked for, and what they say
+    #[command(subcommand)]
+    Approvals(commands::approvals::Command),
+    /// People who can be asked
+    #[command(subcommand)]
+    Humans(commands::humans::Command),
+    Ask(commands::ask::Command),
     Whoami(commands::whoami::Command),
     Login(commands::login::Command),
     Logout(commands::logout::Command),

@@ -13,6 +13,7 @@ mod invocations;
 mod invoke;
 mod lifecycle;
 mod objects;
+mod people;
 mod routes;
 mod rules;
 mod schedules;

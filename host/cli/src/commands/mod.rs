@@ -6,6 +6,8 @@ use crate::failure::Result;
 
 pub(crate) mod actions;
 pub(crate) mod agents;
+pub(crate) mod approvals;
+pub(crate) mod ask;
 pub(crate) mod branches;
 pub(crate) mod checkout;
 pub(crate) mod completions;
@@ -14,6 +16,7 @@ pub(crate) mod deployments;
 pub(crate) mod dev;
 pub(crate) mod events;
 pub(crate) mod functions;
+pub(crate) mod humans;
 pub(crate) mod invocations;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;
@@ -62,6 +65,9 @@ pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result
         args::Command::Actions(command) => actions::run(command, context).await,
         args::Command::Workflows(command) => workflows::run(command, context).await,
         args::Command::Agents(command) => agents::run(command, context).await,
+        args::Command::Approvals(command) => approvals::run(command, context).await,
+        args::Command::Humans(command) => humans::run(command, context).await,
+        args::Command::Ask(command) => ask::run(command, context).await,
         args::Command::Whoami(command) => whoami::run(command, context).await,
         args::Command::Login(command) => login::run(command, context).await,
         args::Command::Logout(command) => logout::run(command, context),

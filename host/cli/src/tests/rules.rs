@@ -28,7 +28,25 @@ async fn full_server() -> FakeServer {
     with_schedules(&server);
     with_things(&server);
     with_lines(&server);
+    with_people(&server);
     server
+}
+
+fn with_people(server: &FakeServer) {
+    let request = json!({"id": "r", "method": "approve", "type": "expense", "status": "pending", "title": "a chair",
+        "worker": "Human/ann", "assignees": [{"id": "https://a/Human/ann", "level": 0}]});
+    let person = json!({"id": "ann", "type": "Human", "name": null, "data": {"roles": ["cfo"]}, "version": 1});
+    server
+        .on("GET /api/approvals?status=pending&limit=20", 200, json!({"data": [request]}))
+        .on("GET /api/approvals/r", 200, request.clone())
+        .on("GET /api/Human?limit=20", 200, json!({"data": [person]}))
+        .on("POST /api/Human", 201, person.clone())
+        .on("GET /api/Human/ann", 200, person.clone())
+        .on("PATCH /api/Human/ann", 200, person)
+        .on("POST /api/workers/Human%2Fann/ask", 202, json!({"requestId": "r", "status": "pending"}));
+    for verb in ["approve", "reject", "answer", "comment", "delegate"] {
+        server.on(&format!("POST /api/approvals/r/{verb}"), 200, request.clone());
+    }
 }
 
 fn with_schedules(server: &FakeServer) {
@@ -155,6 +173,18 @@ const COMMANDS: &[&[&str]] = &[
     &["compact"],
     &["move", "ORD"],
     &["promote", "Note/n"],
+    &["approvals", "list"],
+    &["approvals", "show", "r"],
+    &["approvals", "approve", "r", "--reason", "fine"],
+    &["approvals", "reject", "r"],
+    &["approvals", "answer", "r", "two"],
+    &["approvals", "comment", "r", "why?"],
+    &["approvals", "delegate", "r", "Human/bob"],
+    &["humans", "list"],
+    &["humans", "create", "ann", "--channel", "email:ann@acme.example", "--role", "cfo"],
+    &["humans", "show", "ann"],
+    &["humans", "update", "ann", "--inactive"],
+    &["ask", "Human/ann", "How many?"],
     &["whoami"],
 ];
 

@@ -10,5 +10,6 @@ mod forgetting;
 mod power;
 mod process;
 mod reads;
+mod requests;
 mod settle;
 mod turns;

@@ -9,7 +9,9 @@ use types::Permission;
 
 /// Make an API key; it is shown this once
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  org.ai keys create ci --scope Function.write --scope '*.invoke' --expires-in 90d")]
+#[command(
+    after_help = "Example:\n  org.ai keys create ci --scope Function.write --scope '*.invoke' --expires-in 90d\n  org.ai keys create ann --as Human/ann --scope Approval.read"
+)]
 pub(crate) struct Command {
     /// What it is for: the name that the log will show
     name: String,
@@ -19,6 +21,9 @@ pub(crate) struct Command {
     /// After which time it stops working, like 90d [default: never]
     #[arg(long, value_name = "DURATION", value_parser = types::parse_duration)]
     expires_in: Option<Duration>,
+    /// Whom it speaks for: Human/NAME or Agent/NAME; who calls with it is them
+    #[arg(long = "as", value_name = "WHO")]
+    subject: Option<types::Worker>,
 }
 
 fn permission(text: &str) -> std::result::Result<Permission, types::PermissionError> {
@@ -30,6 +35,9 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
     let mut body = json!({"name": command.name, "scopes": command.scopes});
     if let Some(duration) = command.expires_in {
         body["expiresIn"] = u64::try_from(duration.as_millis()).map_err(Failure::usage)?.into();
+    }
+    if let Some(subject) = command.subject {
+        body["as"] = subject.to_string().into();
     }
     let created = client.post(context, client.url(&["keys"]), &body).await?;
     context.note("This is the only time the key is shown:");
