@@ -119,6 +119,8 @@ pub(crate) enum Command {
     /// Work of several steps, and its runs
     #[command(subcommand)]
     Workflows(commands::workflows::Command),
+    Generate(commands::generate::Command),
+    Usage(commands::usage::Command),
     Whoami(commands::whoami::Command),
     Login(commands::login::Command),
     Logout(commands::logout::Command),

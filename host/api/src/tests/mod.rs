@@ -10,6 +10,7 @@ mod hostile;
 mod invocations;
 mod invoke;
 mod lifecycle;
+mod models;
 mod objects;
 mod routes;
 mod rules;
@@ -24,7 +25,8 @@ use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use testkit::{ScriptedExecutor, TestNode, completed, failed};
+use std::sync::Arc;
+use testkit::{ScriptedExecutor, ScriptedModels, TestNode, completed, failed};
 use tower::ServiceExt;
 use types::{Fault, FaultKind, Id};
 
@@ -32,6 +34,7 @@ use types::{Fault, FaultKind, Id};
 struct Server {
     router: Router,
     test: TestNode,
+    models: ScriptedModels,
     config: Config,
     key: String,
     dir: tempfile::TempDir,
@@ -95,12 +98,16 @@ impl Server {
 
     async fn empty_with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let test = TestNode::open(&dir.path().join("data"), executor()).await.unwrap();
+        let models = ScriptedModels::new();
+        let reached: Arc<dyn types::exec::Models> = Arc::new(models.clone());
+        let test =
+            TestNode::open_reaching(&dir.path().join("data"), executor(), |outside| outside.models = Some(reached));
+        let test = test.await.unwrap();
         let mut config = Config::standard(dir.path().to_owned());
         change(&mut config);
         let router = crate::router(test.node.clone(), config.clone());
         let key = test.root_key.as_ref().unwrap().reveal().to_owned();
-        Self { router, test, config, key, dir }
+        Self { router, test, models, config, key, dir }
     }
 
     fn test_folder(&self) -> &std::path::Path {
