@@ -4,9 +4,9 @@
 use org_ai_runtime::{GenerateWanted, InvokeOptions};
 use serde_json::json;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use testkit::{HeardLog, ScriptedExecutor, ScriptedModels, TestNode, completed, said};
+use std::sync::{Arc, Mutex};
+use testkit::{HeardLog, ScriptedExecutor, ScriptedModels, TestNode, completed, said, stopped_after};
 use types::exec::{Entry, Models, Part};
 use types::{Durability, Json, ModelBudget, Period, Row};
 
@@ -64,15 +64,18 @@ async fn an_answer_that_was_recorded_is_not_asked_for_again_after_a_crash() {
     let dir = tempfile::tempdir().expect("a folder");
     let models = ScriptedModels::new();
     models.on(|_| Ok(said("yes")));
-    // From the record on that has the model's answer there is no power, and the component's `finish` has no end.
-    let answered = Arc::new(AtomicBool::new(false));
-    let sees = answered.clone();
+    // The host stops behind the record that has the model's answer, while the component's `finish` has no end.
+    let (answered, written) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+    let (sees, keeps) = (answered.clone(), written.clone());
     let log = HeardLog::open(dir.path(), move |batch| {
         let rows = || batch.iter().flat_map(|record| &record.rows);
         let is_answer = |row: &Row| matches!(row, Row::Step(s) if s.name == "model.complete" && s.reply.is_some());
         let has_answer = rows().any(is_answer);
         assert_eq!(has_answer, rows().any(|row| matches!(row, Row::ModelUsage(_))), "what it cost is written with it");
-        !sees.fetch_or(has_answer, Ordering::SeqCst)
+        if !sees.fetch_or(has_answer, Ordering::SeqCst) {
+            keeps.lock().expect("nobody panics with it").extend(batch.iter().cloned());
+        }
+        true
     })
     .expect("a log");
     let hangs = executor();
@@ -98,9 +101,9 @@ async fn an_answer_that_was_recorded_is_not_asked_for_again_after_a_crash() {
     })
     .await
     .expect("the answer is written down");
-    drop((root, test));
-
-    let test = open(dir.path(), &models).await;
+    let records = written.lock().expect("nobody panics with it").clone();
+    let left = stopped_after(dir.path(), &records).expect("a folder");
+    let test = open(left.path(), &models).await;
     let root = test.root().await.expect("it is there");
     let done = async {
         loop {

@@ -100,9 +100,8 @@ impl Server {
         let dir = tempfile::tempdir().unwrap();
         let models = ScriptedModels::new();
         let reached: Arc<dyn types::exec::Models> = Arc::new(models.clone());
-        let test =
-            TestNode::open_reaching(&dir.path().join("data"), executor(), |outside| outside.models = Some(reached));
-        let test = test.await.unwrap();
+        let data = dir.path().join("data");
+        let test = TestNode::open_reaching(&data, executor(), |outside| outside.models = Some(reached)).await.unwrap();
         let mut config = Config::standard(dir.path().to_owned());
         change(&mut config);
         let router = crate::router(test.node.clone(), config.clone());
