@@ -129,6 +129,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Humans(commands::humans::Command),
     Ask(commands::ask::Command),
+    Generate(commands::generate::Command),
+    Usage(commands::usage::Command),
     Whoami(commands::whoami::Command),
     Login(commands::login::Command),
     Logout(commands::logout::Command),

@@ -82,6 +82,17 @@ impl Context {
         }
     }
 
+    /// A piece of a result as it comes, without an end of its line.
+    pub(crate) fn print_piece(&mut self, text: &str) -> Result<()> {
+        let stdout = &mut self.streams.stdout;
+        match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::local("standard output cannot be written", error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     /// A line for the person, on standard error; not with `--quiet` or `--json`.
     pub(crate) fn note(&mut self, text: &str) {
         if !self.globals.quiet && !self.globals.json {

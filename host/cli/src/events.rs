@@ -47,6 +47,11 @@ impl Tail {
         }
     }
 
+    /// Of an answer that has begun. It is not made again when it breaks, for the request was no question about what is stored.
+    pub(crate) fn of(response: Response) -> Self {
+        Self { response: Some(response), ..Self::new(Url::parse("http://localhost").expect("it is a URL")) }
+    }
+
     /// The next event, however long it takes.
     ///
     /// # Errors
@@ -67,6 +72,16 @@ impl Tail {
                 }
                 other => other?,
             }
+        }
+    }
+
+    /// The next event of an answer that is not made again.
+    pub(crate) async fn next_of_one(&mut self, client: &Client, context: &mut Context) -> Result<Event> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(event);
+            }
+            self.receive(client, context).await?;
         }
     }
 

@@ -78,6 +78,23 @@ pub(crate) async fn deploy(client: &Client, context: &mut Context, upload: &Uplo
     Ok(answer.map_err(refused)?.body)
 }
 
+/// Sends a definition, and gives the server's answer, which is the same.
+pub(crate) async fn declare(
+    client: &Client,
+    context: &mut Context,
+    name: &FunctionName,
+    definition: &types::Json,
+    dry_run: bool,
+) -> Result<Value> {
+    let mut url = client.url(&["functions", name.as_str()]);
+    if dry_run {
+        url.query_pairs_mut().append_pair("dryRun", "true");
+    }
+    let request = client.request(Method::PUT, url)?.header("content-type", "application/json");
+    let answer = client.send(context, request.body(definition.as_str().to_owned())).await;
+    Ok(answer.map_err(refused)?.body)
+}
+
 /// A component that the server does not take is the author's to change; nothing was wrong with what was typed.
 fn refused(failure: Failure) -> Failure {
     if failure.exit == Exit::Usage { failure.with_exit(Exit::General) } else { failure }

@@ -102,7 +102,9 @@ async fn what_is_no_component_is_refused_and_changes_nothing() {
     assert_eq!(server.put_wasm("/api/functions/pay", "nonsense").await.status, 422);
     assert_eq!(server.put_wasm("/api/functions/pay", "").await.status, 422);
     assert_eq!(server.put_wasm("/api/functions/NOT", "scripted:echo").await.status, 422);
-    assert_eq!(server.call("PUT", "/api/functions/pay", "{}").await.status, 415);
+    let text = [("content-type", "text/plain")];
+    assert_eq!(server.ask("PUT", "/api/functions/pay", &text, "scripted:echo").await.status, 415);
+    assert_eq!(server.call("PUT", "/api/functions/pay", "{}").await.code(), "DEFINITION_INVALID");
     let announced = server.request("PUT", "/api/functions/pay").header("content-type", "application/wasm");
     let announced = announced.header("content-length", (65u64 << 20).to_string()).body(Body::empty()).unwrap();
     assert_eq!(server.send(announced).await.status, 413);

@@ -12,6 +12,7 @@ mod hostile;
 mod invocations;
 mod invoke;
 mod lifecycle;
+mod models;
 mod objects;
 mod people;
 mod routes;
@@ -28,7 +29,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use std::sync::Arc;
-use testkit::{ScriptedChannels, ScriptedExecutor, TestNode, completed, failed};
+use testkit::{ScriptedChannels, ScriptedExecutor, ScriptedModels, TestNode, completed, failed};
 use tower::ServiceExt;
 use types::{Fault, FaultKind, Id};
 
@@ -36,6 +37,7 @@ use types::{Fault, FaultKind, Id};
 struct Server {
     router: Router,
     test: TestNode,
+    models: ScriptedModels,
     config: Config,
     key: String,
     dir: tempfile::TempDir,
@@ -99,26 +101,28 @@ impl Server {
 
     async fn empty_with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let test = TestNode::open(&dir.path().join("data"), executor()).await.unwrap();
-        Self::of(dir, test, change)
+        let models = ScriptedModels::new();
+        let reached: Arc<dyn types::exec::Models> = Arc::new(models.clone());
+        let data = dir.path().join("data");
+        let test = TestNode::open_reaching(&data, executor(), |outside| outside.models = Some(reached)).await.unwrap();
+        Self::of(dir, test, models, change)
     }
 
     /// With people who can be written to.
     async fn with_channels(channels: ScriptedChannels, change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
-        let log = commit_log::LocalLog::open(&data.join("log"), &commit_log::Config::STANDARD).unwrap();
         let reach = |outside: &mut types::exec::Outside| outside.channels = Some(Arc::new(channels));
-        let test = TestNode::open_whole(&data, Arc::new(log), executor(), reach, |_| {}).await.unwrap();
-        Self::of(dir, test, change)
+        let test = TestNode::open_reaching(&data, executor(), reach).await.unwrap();
+        Self::of(dir, test, ScriptedModels::new(), change)
     }
 
-    fn of(dir: tempfile::TempDir, test: TestNode, change: impl FnOnce(&mut Config)) -> Self {
+    fn of(dir: tempfile::TempDir, test: TestNode, models: ScriptedModels, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::standard(dir.path().to_owned());
         change(&mut config);
         let router = crate::router(test.node.clone(), config.clone());
         let key = test.root_key.as_ref().unwrap().reveal().to_owned();
-        Self { router, test, config, key, dir }
+        Self { router, test, models, config, key, dir }
     }
 
     fn test_folder(&self) -> &std::path::Path {

@@ -17,6 +17,7 @@ pub(crate) mod dev;
 pub(crate) mod events;
 pub(crate) mod functions;
 pub(crate) mod humans;
+pub(crate) mod generate;
 pub(crate) mod invocations;
 pub(crate) mod keys;
 pub(crate) mod lifecycle;
@@ -31,6 +32,7 @@ pub(crate) mod secrets;
 pub(crate) mod serve;
 pub(crate) mod subscriptions;
 pub(crate) mod things;
+pub(crate) mod usage;
 pub(crate) mod verbs;
 pub(crate) mod whoami;
 pub(crate) mod workflows;
@@ -68,6 +70,8 @@ pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result
         args::Command::Approvals(command) => approvals::run(command, context).await,
         args::Command::Humans(command) => humans::run(command, context).await,
         args::Command::Ask(command) => ask::run(command, context).await,
+        args::Command::Generate(command) => generate::run(command, context).await,
+        args::Command::Usage(command) => usage::run(command, context).await,
         args::Command::Whoami(command) => whoami::run(command, context).await,
         args::Command::Login(command) => login::run(command, context).await,
         args::Command::Logout(command) => logout::run(command, context),

@@ -7,15 +7,15 @@ use crate::failure::{Failure, Result};
 use crate::project;
 use crate::upload::{self, Upload};
 use std::path::{Path, PathBuf};
-use types::{AllowedHost, FunctionName, Manifest};
+use types::{AllowedHost, FunctionName, Json, Manifest};
 
-/// Deploy a component, or build and deploy a project
+/// Deploy a component, a definition without one, or build and deploy a project
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  org.ai functions deploy hello.wasm\n  org.ai functions deploy ./hello\n  org.ai functions deploy fetch.wasm --name fetch --allow https://api.example.com --env REGION=eu"
+    after_help = "Example:\n  org.ai functions deploy hello.wasm\n  org.ai functions deploy ./hello\n  org.ai functions deploy classify.json\n  org.ai functions deploy fetch.wasm --name fetch --allow https://api.example.com --env REGION=eu"
 )]
 pub(crate) struct Command {
-    /// A .wasm file, or the folder of a project
+    /// A .wasm file, a .json file with the definition of a generative, agentic or human function, or the folder of a project
     path: PathBuf,
     /// The function's name [default: the project's, or the file's]
     #[arg(long, value_parser = function_name)]
@@ -48,8 +48,13 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
     // Who is not logged in should not wait for a build to learn it.
     let client = Client::open(context)?;
     let dry_run = command.dry_run;
-    let upload = prepare(command, context).await?;
-    let answer = upload::deploy(&client, context, &upload, dry_run).await?;
+    let answer = if command.path.extension().is_some_and(|extension| extension == "json") {
+        let (name, definition) = definition(&command, context)?;
+        upload::declare(&client, context, &name, &definition, dry_run).await?
+    } else {
+        let upload = prepare(command, context).await?;
+        upload::deploy(&client, context, &upload, dry_run).await?
+    };
     // Where a person can call it, which behind a loopback address is not the namespace's own URL.
     let callable = client.url(&["actions", answer["name"].as_str().unwrap_or_default()]);
     context.result(&answer, |answer| {
@@ -67,6 +72,22 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
             cell(answer, "type"),
         )
     })
+}
+
+/// A function without a component: a model, an agent or a person answers it.
+fn definition(command: &Command, context: &mut Context) -> Result<(FunctionName, Json)> {
+    let is_bare = command.manifest.is_none() && command.assets.is_none();
+    if !is_bare || !command.allow.is_empty() || !command.env.is_empty() {
+        return Err(Failure::usage("a definition has no manifest, assets, allowed hosts or environment"));
+    }
+    let text = context.read_file(&command.path)?;
+    let json = Json::parse(text.trim())
+        .map_err(|e| Failure::new("BAD_JSON", format!("{} is not usable: {e}", command.path.display())))?;
+    let name = match &command.name {
+        Some(name) => name.clone(),
+        None => name_of(&command.path)?,
+    };
+    Ok((name, json))
 }
 
 async fn prepare(command: Command, context: &mut Context) -> Result<Upload> {
