@@ -33,6 +33,7 @@ const CALLED: [&str; 16] = [
     "steps",
     "sleeper",
     "ledger",
+    "support",
 ];
 
 #[test]

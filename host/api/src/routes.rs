@@ -2,8 +2,8 @@
 
 use crate::app::Shared;
 use crate::handlers::{
-    actions, actions_log, agents, branches, checkout, dead_letters, deployments, events, events_stream, functions, index,
-    invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
+    actions, actions_log, agents, branches, checkout, dead_letters, deployments, events, events_stream, functions,
+    index, invocations, keys, lifecycle, logs, merge, nouns, objects, schedules, secrets, self_, status, subscriptions,
     things, undo, verbs, workflow_runs, workflows,
 };
 use crate::problem::Problem;

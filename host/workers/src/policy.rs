@@ -9,7 +9,8 @@ pub fn approves<'r>(rules: &'r [ApprovalRule], request: &Value) -> Option<&'r Ap
     let kind = request["type"].as_str()?;
     let (amount, requester) = (request["amount"].as_f64(), request["requester"].as_str());
     rules.iter().find(|rule| {
-        let fits_amount = rule.max_amount.is_none_or(|most| amount.is_some_and(|amount| amount >= 0.0 && amount <= most));
+        let fits_amount =
+            rule.max_amount.is_none_or(|most| amount.is_some_and(|amount| amount >= 0.0 && amount <= most));
         let fits_requester = rule.requester_in.is_empty()
             || requester.is_some_and(|requester| rule.requester_in.iter().any(|known| known == requester));
         rule.kind == kind && fits_amount && fits_requester

@@ -11,7 +11,10 @@ async fn an_agent_is_created_shown_and_replaced_and_a_bad_one_says_why() {
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
     assert!(made.header("location").ends_with("/api/agents/support"));
     let shown = server.get("/api/agents/support").await.json();
-    assert_eq!((&shown["id"], &shown["mode"], &shown["tools"][0]["uses"]), (&json!("support"), &json!("supervised"), &json!("echo")));
+    assert_eq!(
+        (&shown["id"], &shown["mode"], &shown["tools"][0]["uses"]),
+        (&json!("support"), &json!("supervised"), &json!("echo"))
+    );
     assert_eq!(server.get("/api/agents").await.json()["data"][0]["id"], "support");
     assert_eq!(server.call("POST", "/api/agents", &agent.to_string()).await.status, StatusCode::CONFLICT);
     let put = server.call("PUT", "/api/agents/support", r#"{"mode":"manual"}"#).await;
@@ -46,7 +49,10 @@ async fn what_an_agent_is_to_keep_is_found_by_what_it_is_about() {
         let kept = server.call("POST", "/api/agents/x/memory", &json!({ "content": content }).to_string()).await;
         assert_eq!(kept.status, StatusCode::CREATED, "{}", kept.text);
     }
-    assert_eq!(server.get("/api/agents/x/memory?q=who%20likes%20tea").await.json()["memories"][0]["content"], "Ann likes tea");
+    assert_eq!(
+        server.get("/api/agents/x/memory?q=who%20likes%20tea").await.json()["memories"][0]["content"],
+        "Ann likes tea"
+    );
     let refused = server.call("POST", "/api/agents/x/memory", r#"{"content":" "}"#).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
 }

@@ -28,7 +28,8 @@ async fn a_goal_is_followed_to_its_end_and_one_that_is_not_reached_is_exit_9() {
     server.on(RUN, 202, json!({ "actionId": "a-1", "status": "pending" }));
     let step = json!({ "ordinal": 1, "stepId": "think:1", "name": "model.complete", "call": "model.complete - \"go\"",
                        "endedAt": "2024-01-08T12:00:00Z", "duration": 7 });
-    let over = |result: serde_json::Value| json!({ "id": "a-1", "status": "completed", "output": result, "steps": [step] });
+    let over =
+        |result: serde_json::Value| json!({ "id": "a-1", "status": "completed", "output": result, "steps": [step] });
     let user = User::of(&server);
     server.on(LOOK, 200, over(json!({ "success": true, "result": "found", "stopReason": "complete" })));
     let done = user.run(&["agents", "run", "support", "go", "--follow", "--max-iterations", "3"]).await;

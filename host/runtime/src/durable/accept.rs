@@ -7,7 +7,9 @@ use crate::invoke::{InvokeOptions, Ready};
 use crate::object::Object;
 use std::sync::Arc;
 use store::Turn;
-use types::{ActionStatus, Fault, FunctionKind, Id, InvocationRow, InvocationState, Retry, Row, Standing, Timestamp, Trigger};
+use types::{
+    ActionStatus, Fault, FunctionKind, Id, InvocationRow, InvocationState, Retry, Row, Standing, Timestamp, Trigger,
+};
 
 /// An invocation that is to be accepted with the rows it is noted among.
 #[derive(Clone, Debug)]
@@ -95,9 +97,7 @@ impl Object {
             | FunctionKind::Human
             | FunctionKind::App
             | FunctionKind::Site
-            | FunctionKind::ToolBox => {
-                ready.function.manifest.limits.apply(self.node.inner.config.limits).wall
-            }
+            | FunctionKind::ToolBox => ready.function.manifest.limits.apply(self.node.inner.config.limits).wall,
         };
         let timeout = options.timeout.map_or(limit, |t| limit.min(t));
         let row = InvocationRow {

@@ -15,12 +15,7 @@ use workers::agent::{Goal, Loop, Reason, Report, Toolbox, task_text};
 /// Options of one decision.
 const OPTIONS_MAX: usize = 100;
 
-pub(super) async fn work(
-    host: GuestHost,
-    run: &Arc<DurableRun>,
-    id: &ThingId,
-    method: Method,
-) -> Result<Json, Fault> {
+pub(super) async fn work(host: GuestHost, run: &Arc<DurableRun>, id: &ThingId, method: Method) -> Result<Json, Fault> {
     let worker = Worker::Agent(id.clone());
     let input = run.row.input.to_value();
     check(method, &input, run.row.accepted_at)?;
@@ -46,10 +41,13 @@ pub(super) async fn work(
 /// What can be said of a request before anybody is asked (spec WRK-3).
 fn check(method: Method, input: &Value, now: Timestamp) -> Result<(), Fault> {
     let refuse = |code: &str, message: &str| Err(Fault::invalid(code, message));
-    if matches!(method, Method::Ask | Method::Decide) && input["question"].as_str().unwrap_or_default().trim().is_empty() {
+    if matches!(method, Method::Ask | Method::Decide)
+        && input["question"].as_str().unwrap_or_default().trim().is_empty()
+    {
         return refuse("QUESTION_EMPTY", "the question is empty; say what is to be answered");
     }
-    let deadline = ["task", "request", "goal", "context", "options"].iter().find_map(|of| input[*of]["deadline"].as_str());
+    let deadline =
+        ["task", "request", "goal", "context", "options"].iter().find_map(|of| input[*of]["deadline"].as_str());
     if let Some(deadline) = deadline {
         let at = Timestamp::parse(deadline);
         if at.is_none_or(|at| at <= now) {
@@ -61,7 +59,10 @@ fn check(method: Method, input: &Value, now: Timestamp) -> Result<(), Fault> {
         let unique: BTreeSet<_> = ids.iter().collect();
         let are_named = ids.iter().all(|id| !id.is_empty());
         if !(2..=OPTIONS_MAX).contains(&ids.len()) || unique.len() != ids.len() || !are_named {
-            return refuse("OPTIONS_INVALID", "a decision has 2 to 100 options {id, label}, each with an id of its own");
+            return refuse(
+                "OPTIONS_INVALID",
+                "a decision has 2 to 100 options {id, label}, each with an id of its own",
+            );
         }
     }
     Ok(())
@@ -119,7 +120,8 @@ impl Work<'_> {
         self.ends(&report)?;
         let told = report.of_goal();
         let verb = if report.reason == Reason::Complete { "goal.completed" } else { "goal.failed" };
-        let data = json!({ "agent": self.hands.who(), "stopReason": told["stopReason"], "iterations": told["iterations"] });
+        let data =
+            json!({ "agent": self.hands.who(), "stopReason": told["stopReason"], "iterations": told["iterations"] });
         self.tell("goal:ended", verb, data).await?;
         Ok(told)
     }

@@ -72,8 +72,8 @@ fn of_declared(declared: &Json, input: &Json) -> Result<(Goal, Json), Fault> {
     let tools = members.remove("tools").unwrap_or_else(|| json!([]));
     let schema = members.remove("schema");
     let scope = json!({ "input": input.to_value() });
-    let mut filled = render(&Value::Object(members), &scope)
-        .map_err(|e| Fault::invalid("TEMPLATE_INVALID", e.to_string()))?;
+    let mut filled =
+        render(&Value::Object(members), &scope).map_err(|e| Fault::invalid("TEMPLATE_INVALID", e.to_string()))?;
     if let Some(schema) = schema {
         filled["schema"] = schema;
     }
@@ -83,7 +83,8 @@ fn of_declared(declared: &Json, input: &Json) -> Result<(Goal, Json), Fault> {
 /// The component's own tools, and names of others: a text, or an object with `uses`.
 fn read_tools(listed: &Json) -> Result<(Vec<Tool>, Vec<AgentTool>), Fault> {
     let refuse = |what: String| {
-        let message = format!("what `tools` gave is no list of tools ({{name, description, parameters}} or uses): {what}");
+        let message =
+            format!("what `tools` gave is no list of tools ({{name, description, parameters}} or uses): {what}");
         Fault::failed("TOOLS_INVALID", message)
     };
     let Value::Array(listed) = listed.to_value() else { return Err(refuse("it is no list".to_owned())) };

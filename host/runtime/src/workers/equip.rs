@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use store::Line;
 use types::exec::ToolServers;
 use types::{
-    ActionRef, ActionShape, AgentDef, AgentTool, Fault, FunctionKind, Json, Noun, Reply, ThingId, ThingKey,
-    ToolSpec, Worker,
+    ActionRef, ActionShape, AgentDef, AgentTool, Fault, FunctionKind, Json, Noun, Reply, ThingId, ThingKey, ToolSpec,
+    Worker,
 };
 use workers::agent::{Origin, STEP_TIMEOUT_MS, Side, TOOLS_MAX, Tool, matches_pattern, memory_tools};
 
@@ -57,7 +57,10 @@ impl Object {
         };
         let agent = self.find_agent(id).await?.ok_or_else(unknown)?;
         if agent.inactive {
-            return Err(Fault::conflict("WORKER_INACTIVE", format!("the agent {id} is inactive: it is not asked any more")));
+            return Err(Fault::conflict(
+                "WORKER_INACTIVE",
+                format!("the agent {id} is inactive: it is not asked any more"),
+            ));
         }
         Ok(agent)
     }
@@ -152,9 +155,8 @@ impl Object {
 
 /// The data of an `Agent`.
 pub(super) fn read_agent(data: &Json) -> Result<AgentDef, Fault> {
-    serde_json::from_str(data.as_str()).map_err(|e| {
-        Fault::invalid("AGENT_INVALID", format!("the agent's data are not those of an agent: {e}"))
-    })
+    serde_json::from_str(data.as_str())
+        .map_err(|e| Fault::invalid("AGENT_INVALID", format!("the agent's data are not those of an agent: {e}")))
 }
 
 async fn list(servers: Option<&dyn ToolServers>, server: &str) -> Result<Vec<ToolSpec>, Fault> {

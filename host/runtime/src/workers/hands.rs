@@ -234,7 +234,8 @@ impl<'a> Hands<'a> {
     /// In a run without a journal.
     async fn call_own(&mut self, name: String, args: Json, timeout_ms: u64) -> Result<Json, Fault> {
         let own = self.own.ok_or_else(Fault::internal)?;
-        let late = || Fault::new(FaultKind::Timeout, "TOOL_TIMEOUT", format!("{name} took longer than {timeout_ms} ms"));
+        let late =
+            || Fault::new(FaultKind::Timeout, "TOOL_TIMEOUT", format!("{name} took longer than {timeout_ms} ms"));
         let called = own.call(Part::CallTool { name: name.clone() }, args);
         tokio::time::timeout(Duration::from_millis(timeout_ms), called).await.unwrap_or_else(|_| Err(late()))
     }

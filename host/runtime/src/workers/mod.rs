@@ -19,8 +19,8 @@ mod hands;
 mod outside;
 mod remember;
 mod runs;
-pub use runs::{AgentRun, AgentShown, Waits};
 pub(crate) use ask::WORK_TIMEOUT;
+pub use runs::{AgentRun, AgentShown, Waits};
 
 use crate::durable::DurableRun;
 use crate::guest::GuestHost;

@@ -62,9 +62,7 @@ pub(super) fn recall(kept: Vec<Value>, query: &str) -> Vec<Value> {
         })
         .collect();
     scored.sort_by_key(|(shared, _)| std::cmp::Reverse(*shared));
-    let told = |(_, memory): (usize, Value)| {
-        json!({ "id": memory["id"], "type": memory["data"]["type"], "content": memory["data"]["content"] })
-    };
+    let told = |(_, memory): (usize, Value)| json!({ "id": memory["id"], "type": memory["data"]["type"], "content": memory["data"]["content"] });
     scored.into_iter().take(RECALLED_MAX).map(told).collect()
 }
 

@@ -155,9 +155,10 @@ impl Object {
             Err(fault) if fault.kind == types::FaultKind::NotFound => return Ok(Vec::new()),
             other => other?,
         };
-        let kept = listed.items.iter().map(|shown| {
-            json!({ "id": shown.row.key.id.as_str(), "data": shown.row.data.to_value() })
-        });
+        let kept = listed
+            .items
+            .iter()
+            .map(|shown| json!({ "id": shown.row.key.id.as_str(), "data": shown.row.data.to_value() }));
         Ok(super::remember::recall(kept.collect(), query.unwrap_or_default()))
     }
 

@@ -57,7 +57,12 @@ async fn open(dir: &Path, log: HeardLog, models: &ScriptedModels, called: &Calle
     Scene::of(test, models.clone(), called.clone()).await
 }
 
-async fn first_life(dir: &Path, left: usize, models: &ScriptedModels, called: &Called) -> anyhow::Result<(usize, Option<Value>)> {
+async fn first_life(
+    dir: &Path,
+    left: usize,
+    models: &ScriptedModels,
+    called: &Called,
+) -> anyhow::Result<(usize, Option<Value>)> {
     let power = Power::on();
     let heard = power.clone();
     let scene = open(dir, HeardLog::open(dir, move |_| heard.is_there())?, models, called).await?;

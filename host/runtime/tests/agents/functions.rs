@@ -56,7 +56,10 @@ async fn what_is_not_complete_is_told_with_its_part_or_fails() -> anyhow::Result
     };
     scene.models.on(endless("so far nothing"));
     let result = scene.invoke("finder", &json!("find"), Durability::Do).await?;
-    assert_eq!((&result["finishReason"], &result["output"]["told"]), (&json!("max_iterations"), &json!("so far nothing")));
+    assert_eq!(
+        (&result["finishReason"], &result["output"]["told"]),
+        (&json!("max_iterations"), &json!("so far nothing"))
+    );
     scene.models.on(endless(""));
     let fault = scene.invoke("finder", &json!("find"), Durability::Try).await.unwrap_err();
     assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Failed, "MAX_ITERATIONS"));

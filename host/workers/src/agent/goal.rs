@@ -121,8 +121,9 @@ impl Goal {
         }
         let written: Written = serde_json::from_str(json.as_str())
             .map_err(|e| refuse(format!("the goal is no text and not {{description, …}}: {e}")))?;
-        let Written { description, constraints, context, _id: _, model, system, schema, temperature, max_tokens, .. } =
-            written;
+        let Written {
+            description, constraints, context, _id: _, model, system, schema, temperature, max_tokens, ..
+        } = written;
         let goal = Self {
             constraints,
             context,
@@ -171,7 +172,8 @@ fn span(name: &str, given: Option<Json>, standard: u64) -> Result<u64, Fault> {
         Some(other) => other.as_u64(),
     };
     ms.filter(|ms| (1..=TIMEOUT_MS_MAX).contains(ms)).ok_or_else(|| {
-        let message = format!("{name} is no time that is accepted; write milliseconds or a text like 5m, one hour at most");
+        let message =
+            format!("{name} is no time that is accepted; write milliseconds or a text like 5m, one hour at most");
         Fault::invalid("GOAL_INVALID", message)
     })
 }

@@ -13,9 +13,9 @@ mod goal;
 mod memory;
 mod prompt;
 mod report;
-mod tools;
 #[cfg(test)]
 mod tests;
+mod tools;
 
 pub use answer::{check as check_answer, fitting};
 pub use goal::{Budget, Goal, ITERATIONS_MAX, STEP_TIMEOUT_MS, TIMEOUT_MS};
@@ -223,7 +223,9 @@ impl Loop {
         for (n, call) in completed.tool_calls.iter().enumerate() {
             let looked_at = match n < WANTED_MAX {
                 true => self.tools.look(&call.name, &call.arguments),
-                false => Err(Fault::limit("TOOL_CALLS_LIMIT", format!("{WANTED_MAX} tools at once are called at most"))),
+                false => {
+                    Err(Fault::limit("TOOL_CALLS_LIMIT", format!("{WANTED_MAX} tools at once are called at most")))
+                }
             };
             let (tool, args) = match looked_at {
                 Ok((tool, args)) => (Ok(tool), args),

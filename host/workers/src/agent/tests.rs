@@ -156,8 +156,7 @@ fn three_failed_calls_in_a_row_end_it_and_a_good_one_between_them_does_not() {
 fn an_answer_off_the_schema_is_asked_for_again_and_then_refused() {
     let schema = json!({ "type": "object", "properties": { "n": { "type": "integer" } }, "required": ["n"] });
     let with = |goal: &mut Goal| goal.schema = Some(Json::from_value(&schema));
-    let (_, report, asked) =
-        go(goal(with), [says("it is 3"), says("```json\n{\"n\":3}\n```")], |_, _| Ok(json!(null)));
+    let (_, report, asked) = go(goal(with), [says("it is 3"), says("```json\n{\"n\":3}\n```")], |_, _| Ok(json!(null)));
     assert_eq!((report.reason, report.iterations), (Reason::Complete, 2));
     assert_eq!(report.output.unwrap().as_str(), r#"{"n":3}"#);
     assert!(asked[1].messages.last().unwrap().text.contains("does not fit"));

@@ -166,7 +166,8 @@ pub fn matches_pattern(pattern: &str, title: &str) -> bool {
 /// The tools of an agent that has a memory of its own.
 pub fn memory_tools() -> Vec<Tool> {
     let object = |properties: Value, required: &[&str]| {
-        let schema = json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
+        let schema =
+            json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
         Json::from_value(&schema)
     };
     let tool = |kind, title: &str, description: &str, parameters, side| Tool {

@@ -52,7 +52,9 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
     if ended["status"] != "completed" {
         let why = ended["error"]["message"].as_str().unwrap_or("it has no reason");
         let code = ended["error"]["code"].as_str().unwrap_or("RUN_FAILED").to_owned();
-        return Err(Failure::new(code, format!("the run is {}: {why}", cell(&ended, "status"))).with_exit(Exit::Remote));
+        return Err(
+            Failure::new(&code, format!("the run is {}: {why}", cell(&ended, "status"))).with_exit(Exit::Remote)
+        );
     }
     context.result(result, |result| match &result["result"] {
         Value::Null => format!("{result:#}"),
