@@ -47,7 +47,8 @@ async fn agent_loop() -> anyhow::Result<Vec<Row>> {
     scripted.on("search", |_, _| async { completed(&json!(1)) });
     let executor: Arc<dyn Executor> = Arc::new(scripted);
     let mut outside = Outside::from(executor);
-    (outside.models, outside.tools) = (Some(Arc::new(models.clone())), Some(Arc::new(AtOnce)));
+    outside.models = Some(Arc::new(models.clone()));
+    outside.tools = Some(Arc::new(AtOnce));
     let config = Config::standard(dir.path().to_owned(), Namespace::parse("https://root.test")?);
     let node = Node::open(config, Arc::new(log), outside, Arc::new(SystemClock), None).await?.node;
     let root = node.default_namespace().clone();
