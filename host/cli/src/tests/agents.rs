@@ -17,7 +17,7 @@ async fn an_agent_is_created_from_flags_and_a_file() {
         .run(&["agents", "create", "support", "--from", "support.json", "--model", "b", "--tools", "search,calc.*"])
         .await;
     assert_eq!((done.code, done.stdout.as_str()), (0, "Created agent support\n"), "{done:?}");
-    let sent: serde_json::Value = serde_json::from_str(&server.last().text()).expect("it is JSON");
+    let sent: serde_json::Value = serde_json::from_str(server.last().text()).expect("it is JSON");
     let tools = json!([{ "uses": "search" }, { "uses": "calc.*" }]);
     assert_eq!(sent, json!({ "model": "b", "memory": true, "id": "support", "tools": tools }));
 }
