@@ -3,6 +3,7 @@
 //! In-process figures come from criterion (`host/engine/benches`); this program measures what needs a server. Rounds of
 //! ours and of the peer alternate, so that what else the machine does hits both.
 
+mod agent;
 mod durable;
 mod inside;
 mod load;
@@ -35,7 +36,7 @@ fn main() -> anyhow::Result<()> {
     let inside = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut table = Vec::new();
     let outside = rows::ALL.iter().chain(things::ALL).chain(durable::ALL).chain(waiting::ALL).map(|row| (&load, row));
-    for (runtime, (name, measure)) in outside.chain(inside::ALL.iter().map(|row| (&inside, row))) {
+    for (runtime, (name, measure)) in outside.chain(inside::ALL.iter().chain(agent::ALL).map(|row| (&inside, row))) {
         if !wanted.is_empty() && !wanted.iter().any(|w| w == name) {
             continue;
         }

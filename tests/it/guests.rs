@@ -16,7 +16,7 @@ fn root() -> PathBuf {
 }
 
 /// The guests that tests here call.
-const CALLED: [&str; 16] = [
+const CALLED: [&str; 17] = [
     "hello",
     "greet",
     "journal",
@@ -33,6 +33,7 @@ const CALLED: [&str; 16] = [
     "steps",
     "sleeper",
     "ledger",
+    "support",
 ];
 
 #[test]

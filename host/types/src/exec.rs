@@ -88,7 +88,7 @@ pub trait Models: Send + Sync + 'static {
         model: Option<String>,
         texts: Vec<String>,
         dimensions: Option<u32>,
-    ) -> BoxFuture<'_, Result<(Vec<Vec<f32>>, Spent), Fault>>;
+    ) -> BoxFuture<'_, Result<Embedded, Fault>>;
 
     /// What the model costs that a completion with this name would ask; None: that is not known.
     fn price(&self, model: Option<&str>) -> Option<Price> {
@@ -96,6 +96,9 @@ pub trait Models: Send + Sync + 'static {
         None
     }
 }
+
+/// A vector for each text, and what they cost.
+pub type Embedded = (Vec<Vec<f32>>, Spent);
 
 /// Where the pieces of an answer go while it is being said. Whoever listens must not wait.
 pub type Heard = Option<Arc<dyn Fn(&str) + Send + Sync>>;

@@ -84,7 +84,7 @@ impl Guest for Support {
 }
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Fault> {
-    serde_json::from_str(text).map_err(|error| Fault::invalid("INPUT_INVALID", &error.to_string()))
+    serde_json::from_str(text).map_err(|error| Fault::invalid(error.to_string()))
 }
 
 fn find(order: &str) -> Result<Order, Fault> {

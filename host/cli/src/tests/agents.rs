@@ -17,7 +17,7 @@ async fn an_agent_is_created_from_flags_and_a_file() {
         .run(&["agents", "create", "support", "--from", "support.json", "--model", "b", "--tools", "search,calc.*"])
         .await;
     assert_eq!((done.code, done.stdout.as_str()), (0, "Created agent support\n"), "{done:?}");
-    let sent: serde_json::Value = serde_json::from_str(&server.last().text()).expect("it is JSON");
+    let sent: serde_json::Value = serde_json::from_str(server.last().text()).expect("it is JSON");
     let tools = json!([{ "uses": "search" }, { "uses": "calc.*" }]);
     assert_eq!(sent, json!({ "model": "b", "memory": true, "id": "support", "tools": tools }));
 }
@@ -25,7 +25,8 @@ async fn an_agent_is_created_from_flags_and_a_file() {
 #[tokio::test]
 async fn a_goal_is_followed_to_its_end_and_one_that_is_not_reached_is_exit_9() {
     let server = FakeServer::start().await;
-    server.on(RUN, 202, json!({ "actionId": "a-1", "status": "pending" }));
+    let accepted = json!({ "actionId": "a-1", "status": "pending" });
+    server.on(RUN, 202, accepted.clone());
     let step = json!({ "ordinal": 1, "stepId": "think:1", "name": "model.complete", "call": "model.complete - \"go\"",
                        "endedAt": "2024-01-08T12:00:00Z", "duration": 7 });
     let over =
@@ -36,6 +37,9 @@ async fn a_goal_is_followed_to_its_end_and_one_that_is_not_reached_is_exit_9() {
     assert_eq!((done.code, done.stdout.as_str()), (0, "found\n"), "{done:?}");
     assert!(done.stderr.contains("think:1  7 ms"), "{done:?}");
     let error = json!({ "code": "MAX_ITERATIONS", "message": "not in 3 iterations" });
+    let server = FakeServer::start().await;
+    server.on(RUN, 202, accepted);
+    let user = User::of(&server);
     server.on(LOOK, 200, over(json!({ "success": false, "stopReason": "max_iterations", "error": error })));
     let done = user.run(&["agents", "run", "support", "go"]).await;
     assert_eq!(done.code, 9, "{done:?}");

@@ -95,9 +95,9 @@ impl Object {
         let own = ready.function.manifest.limits.apply(self.node.inner.config.limits).wall;
         let limit = crate::workers::attempt_limit(ready.function.def.kind).unwrap_or(own);
         let timeout = options.timeout.map_or(limit, |t| limit.min(t));
-        // A person is asked once (spec FUN-8).
+        // A person is asked once (spec FUN-8), and what failed in an agent's loop was tried again where it failed.
         let standard = match ready.function.def.kind {
-            FunctionKind::Human => Retry { max_attempts: 1, ..STANDARD_RETRY },
+            FunctionKind::Human | FunctionKind::Agentic => Retry { max_attempts: 1, ..STANDARD_RETRY },
             _ => STANDARD_RETRY,
         };
         let row = InvocationRow {
