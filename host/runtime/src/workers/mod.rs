@@ -92,7 +92,7 @@ impl Parts<'_> {
             entry: Entry::Part(part),
             input,
         };
-        let job = self.object.job(self.running, ready, self.limits.clone(), self.seed, self.attempt).await?;
+        let job = self.object.job(self.running, ready, self.limits, self.seed, self.attempt).await?;
         self.object.node.inner.executor.run(job, Box::new(self.host())).await.result
     }
 
