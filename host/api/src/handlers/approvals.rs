@@ -37,7 +37,7 @@ pub(crate) async fn list(Who { scope, caller }: Who, uri: Uri) -> Result<Respons
         status: fields.with(
             "status",
             "pending, approved, rejected, answered, declined, expired or cancelled",
-            |text| RequestStatus::parse(text),
+            RequestStatus::parse,
         )?,
         assignee: fields.text("assignee"),
         kind: fields.text("type"),

@@ -96,7 +96,7 @@ pub(crate) async fn ask_self(
 pub(crate) async fn tasks(Who { scope, caller }: Who, uri: Uri) -> Result<Response, Problem> {
     let mut fields = Fields::read(&uri, &["status", "cursor", "limit"])?;
     let worker = scope.object.own_worker(&caller).await?;
-    let status = fields.with("status", "a status like pending", |text| RequestStatus::parse(text))?;
+    let status = fields.with("status", "a status like pending", RequestStatus::parse)?;
     let wanted = RequestsWanted {
         status: Some(status.unwrap_or(RequestStatus::Pending)),
         assignee: Some(format!("{}/{worker}", scope.object.namespace())),

@@ -46,7 +46,7 @@ pub(super) fn handle(row: &RequestRow) -> Json {
 }
 
 impl Settled {
-    /// The same as a handle; None: there is nothing to wait for.
+    /// What who does not wait is told: `{requestId, status, expiresAt}`.
     pub fn handle(row: &RequestRow) -> Json {
         handle(row)
     }
