@@ -315,7 +315,7 @@ impl Object {
                 return host.stand_for(run, target, action, options).await;
             }
             if let types::exec::Entry::Work { worker, method } = &run.row.entry {
-                let host = GuestHost::new(self.clone(), running.clone()).of_host();
+                let host = GuestHost::new(self.clone(), running.clone());
                 return crate::workers::work(host, run, worker, *method).await;
             }
             let ready = match ready {

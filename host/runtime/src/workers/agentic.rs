@@ -37,7 +37,7 @@ pub(super) async fn run(parts: &Parts<'_>) -> Result<Json, Fault> {
     };
     let (mut own, uses) = read_tools(&listed)?;
     let whose = Whose { who: format!("Function/{}", function.name), ..Whose::default() };
-    let mut hands = Hands::new(parts.host().of_host(), Some(parts), whose);
+    let mut hands = Hands::new(parts.host(), Some(parts), whose);
     if !uses.is_empty() {
         own.extend(hands.equip(None, &uses).await?.tools);
     }
