@@ -172,3 +172,25 @@ async fn a_wrangler_file_becomes_a_do_toml_that_a_plan_accepts() -> anyhow::Resu
     assert!(refused["message"].as_str().is_some_and(|told| told.contains("wrangler.toml:")), "{refused}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_is_a_model_or_a_person_needs_no_more_than_the_file() -> anyhow::Result<()> {
+    let server = Server::start()?;
+    let user = User::of(&server)?;
+    let file = "name = \"desk\"\n[[functions]]\nname = \"sum-up\"\nprompt = \"Sum up {{input.text}}\"\n\
+                [[functions]]\nname = \"may-i\"\nprompt = \"May {{input.who}} go?\"\nassignee = \"Human/ann\"\n";
+    user.file("do.toml", file.as_bytes())?;
+    let planned = user.run(&["deploy", "--dry-run", "--json"])?.json();
+    assert_eq!(server.get("/api/functions").await?.body["data"], json!([]), "a plan changes nothing");
+    let applied = user.run(&["deploy", "--json"])?.json();
+    assert_eq!(changed(&applied), changed(&planned));
+    let kinds = server.get("/api/functions").await?.body["data"].clone();
+    let kinds: Vec<_> =
+        kinds.as_array().into_iter().flatten().map(|f| (f["name"].clone(), f["type"].clone())).collect();
+    assert_eq!(kinds, [(json!("may-i"), json!("human")), (json!("sum-up"), json!("generative"))]);
+    let refused = user.run(&["functions", "invoke", "sum-up", "--json", "{\"text\": \"x\"}"])?;
+    assert!(refused.stderr.contains("MODEL_UNAVAILABLE") && refused.stderr.contains("models.default"), "{refused:?}");
+    let again = user.run(&["deploy", "--json"])?.json();
+    assert_eq!(changed(&again), []);
+    Ok(())
+}

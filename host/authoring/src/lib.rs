@@ -14,7 +14,7 @@ mod project;
 pub use project::{Engine, Language, Project, WorldKind};
 mod application;
 mod config;
-pub use application::{Application, Complaint, Files, Imported, Source, import_wrangler};
+pub use application::{Application, Brought, Complaint, Files, Imported, Source, import_wrangler};
 mod keys;
 mod template;
 pub use template::{Template, new_project, templates};

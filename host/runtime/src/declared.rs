@@ -315,11 +315,7 @@ impl DeclaredFunction {
         let spec: Option<FunctionSpec> = serde_json::from_str(definition.spec.as_str()).ok();
         let handler = spec.as_ref().and_then(|spec| match &spec.run {
             FunctionBody::Handler(Handler::App { function, name }) => Some((function.clone(), name.clone())),
-            FunctionBody::Handler(_)
-            | FunctionBody::Component { .. }
-            | FunctionBody::Deployed
-            | FunctionBody::Prompt { .. }
-            | FunctionBody::Person { .. } => None,
+            FunctionBody::Handler(_) | FunctionBody::Component { .. } | FunctionBody::Deployed => None,
         });
         match spec.zip(handler) {
             Some((spec, (app, handler))) => Ok(Self { app, handler, spec }),

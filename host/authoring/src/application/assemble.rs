@@ -1,11 +1,12 @@
 //! From sections that were checked one by one to the deployment that they are together.
 
 use super::read::Reader;
-use super::{Application, Complaint, Files, Source, beside, place};
+use super::{Application, Brought, Complaint, Files, Source, beside, place};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
-use types::FunctionName;
 use types::deployment::Deployment;
+use types::{FunctionName, Json};
+use workers::Definition;
 
 /// The sections as a deployment. All values are checked; here is what they are together.
 pub(super) fn assemble(
@@ -81,50 +82,59 @@ fn assemble_functions(sections: &mut Map<String, Value>, sources: &mut Vec<Sourc
     let name = sections.get("name").and_then(Value::as_str).and_then(|name| FunctionName::parse(name).ok());
     if let (Some(Value::String(main)), Some(name)) = (sections.get("main"), name) {
         let line = reader.places.get("main").map_or(1, |(line, _)| *line);
-        sources.insert(0, Source { name: name.clone(), path: main.into(), manifest: None, line });
+        sources.insert(
+            0,
+            Source { name: name.clone(), what: Brought::Component { path: main.into(), manifest: None }, line },
+        );
         functions.push(json!({"name": name, "run": "deployed"}));
     }
     Value::Array(functions)
 }
 
-/// `path`, `handler`, `prompt` or `channel` say what runs a function; none of them, that it is deployed already.
+/// What a function without a component says, beside what all of them may.
+const DEFINES: [&str; 12] = [
+    "prompt",
+    "model",
+    "system",
+    "tools",
+    "maxIterations",
+    "mode",
+    "supervisor",
+    "stream",
+    "assignee",
+    "role",
+    "channel",
+    "onTimeout",
+];
+
+/// `path`, `handler` or `prompt` say what runs a function; none of them, that it is deployed already.
 fn assemble_function(mut item: Map<String, Value>, line: usize, sources: &mut Vec<Source>) -> Result<Value, String> {
-    let bodies = ["path", "handler", "prompt", "channel"];
+    let bodies = ["path", "handler", "prompt"];
     let said: Vec<&str> = bodies.into_iter().filter(|body| item.contains_key(*body)).collect();
     if said.len() > 1 {
         return Err(format!("{} each say what runs it; keep one", said.join(" and ")));
     }
     let body = said.first().copied();
     let kind = item.shift_remove("type");
-    let wanted = kind.as_ref().and_then(Value::as_str);
-    match (body, wanted) {
-        (Some("prompt"), Some("generative") | None) | (Some("channel"), Some("human") | None) => {}
-        (Some("prompt"), Some(kind)) => return Err(format!("a prompt makes it generative, not {kind}")),
-        (Some("channel"), Some(kind)) => return Err(format!("a channel makes it human, not {kind}")),
-        _ => {}
-    }
     let manifest = item.shift_remove("manifest");
     if manifest.is_some() && body != Some("path") {
         return Err("a manifest stands beside the path of a component".to_owned());
     }
-    let model = item.shift_remove("model");
-    if model.is_some() && body != Some("prompt") {
-        return Err("a model stands beside a prompt".to_owned());
+    let name = |item: &Map<String, Value>| {
+        let name = item.get("name").and_then(Value::as_str).and_then(|name| FunctionName::parse(name).ok());
+        name.ok_or_else(|| "it has no name".to_owned())
+    };
+    if body == Some("prompt") {
+        let definition = define(&mut item, kind)?;
+        sources.push(Source { name: name(&item)?, what: Brought::Definition(definition), line });
+    } else if let Some(stray) = DEFINES.into_iter().find(|key| item.contains_key(*key)) {
+        return Err(format!("{} stands beside a prompt", snake(stray)));
     }
     let said = body.and_then(|body| item.shift_remove(body)).unwrap_or_default();
-    let run = match body {
-        Some("handler") => json!({"handler": said}),
-        Some("channel") => json!({"person": {"channel": said}}),
-        Some("prompt") => match model {
-            Some(model) => json!({"prompt": {"prompt": said, "model": model}}),
-            None => json!({"prompt": {"prompt": said}}),
-        },
-        _ => json!("deployed"),
-    };
+    let run = if body == Some("handler") { json!({"handler": said}) } else { json!("deployed") };
     if let (Some("path"), Some(path)) = (body, said.as_str()) {
-        let name = item["name"].as_str().and_then(|name| FunctionName::parse(name).ok()).ok_or("it has no name")?;
         let manifest = manifest.as_ref().and_then(Value::as_str).map(PathBuf::from);
-        sources.push(Source { name, path: path.into(), manifest, line });
+        sources.push(Source { name: name(&item)?, what: Brought::Component { path: path.into(), manifest }, line });
     }
     if let Some(Value::Object(schema)) = item.shift_remove("schema") {
         item.extend(schema);
@@ -137,6 +147,44 @@ fn assemble_function(mut item: Map<String, Value>, line: usize, sources: &mut Ve
     }
     item.insert("run".to_owned(), run);
     Ok(Value::Object(item))
+}
+
+/// The definition that the keys of a function make, which leave its section.
+fn define(item: &mut Map<String, Value>, kind: Option<Value>) -> Result<Json, String> {
+    let mut definition: Map<String, Value> =
+        DEFINES.into_iter().filter_map(|key| Some((key.to_owned(), item.shift_remove(key)?))).collect();
+    let has = |key: &str| definition.contains_key(key);
+    let meant = match (has("assignee") || has("role"), has("tools")) {
+        (true, _) => "human",
+        (false, true) => "agentic",
+        (false, false) => "generative",
+    };
+    definition.insert("type".to_owned(), kind.unwrap_or_else(|| meant.into()));
+    if let Some(timeout) = item.shift_remove("timeoutMs") {
+        definition.insert("timeoutMs".to_owned(), timeout);
+    }
+    if let Some(description) = item.get("description") {
+        definition.insert("description".to_owned(), description.clone());
+    }
+    if let Some(Value::Object(mut schema)) = item.shift_remove("schema") {
+        let (input, output) = (schema.shift_remove("input"), schema.shift_remove("output"));
+        definition.extend(input.map(|input| ("input".to_owned(), input)));
+        definition.extend(output.map(|output| ("schema".to_owned(), output)));
+    }
+    let definition = Definition::parse(&Value::Object(definition)).map_err(|e| e.to_string())?;
+    Ok(definition.text)
+}
+
+/// `maxIterations` as the file spells it.
+fn snake(key: &str) -> String {
+    let mut spelt = String::new();
+    for c in key.chars() {
+        if c.is_ascii_uppercase() {
+            spelt.push('_');
+        }
+        spelt.push(c.to_ascii_lowercase());
+    }
+    spelt
 }
 
 fn assemble_workflows(sections: &mut Map<String, Value>, files: Files<'_>, reader: &mut Reader) -> Value {

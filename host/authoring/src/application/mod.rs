@@ -25,7 +25,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 use types::deployment::{Deployment, FunctionBody};
-use types::{FunctionName, Hash};
+use types::{FunctionName, Hash, Json};
 
 /// A `do.toml` as it was read.
 #[derive(Clone, PartialEq, Debug)]
@@ -48,12 +48,18 @@ pub type Files<'f> = &'f mut dyn FnMut(&Path) -> Result<String, String>;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Source {
     pub name: FunctionName,
-    /// A project's folder, or a component.
-    pub path: PathBuf,
-    /// Beside a component: its manifest.
-    pub manifest: Option<PathBuf>,
+    pub what: Brought,
     /// Where the file names it.
     pub line: usize,
+}
+
+/// What a file brings along.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Brought {
+    /// A project's folder, or a component with its manifest beside it.
+    Component { path: PathBuf, manifest: Option<PathBuf> },
+    /// A function without a component, as the server takes it.
+    Definition(Json),
 }
 
 /// One thing that is wrong with a file.

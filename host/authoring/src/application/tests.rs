@@ -74,13 +74,30 @@ fn the_sample_has_every_key_there_is() {
     assert_eq!(found, [""; 0], "these keys are in no test");
 }
 
+/// The path of a component, the kind of what has none.
+fn brought(source: &Source) -> &str {
+    match &source.what {
+        Brought::Component { path, .. } => path.to_str().unwrap(),
+        Brought::Definition(definition) => {
+            ["generative", "agentic", "human"].into_iter().find(|kind| definition.to_value()["type"] == *kind).unwrap()
+        }
+    }
+}
+
 #[test]
 fn what_is_built_first_is_told_in_order() {
     let application = read(FULL);
-    let sources: Vec<_> =
-        application.sources.iter().map(|s| (s.name.as_str(), s.path.to_str().unwrap(), s.line)).collect();
+    let sources: Vec<_> = application.sources.iter().map(|s| (s.name.as_str(), brought(s), s.line)).collect();
     let line = |text: &str| FULL.lines().position(|l| l == text).unwrap() + 1;
-    let expected = [("shop", "shop", line("main = \"shop\"")), ("calc", "calc.wasm", line("path = \"calc.wasm\""))];
+    let at = |name: &str| line(&format!("name = \"{name}\"")) - 1;
+    let expected = [
+        ("shop", "shop", line("main = \"shop\"")),
+        ("calc", "calc.wasm", line("path = \"calc.wasm\"")),
+        ("summary", "generative", at("summary")),
+        ("review", "human", at("review")),
+        ("audit-order", "human", at("audit-order")),
+        ("answer", "agentic", at("answer")),
+    ];
     assert_eq!(sources, expected);
     let mut application = application;
     let hash = Hash::from_bytes([7; 32]);
@@ -241,8 +258,10 @@ fn each_mistake_is_named_with_its_line_and_what_would_do() {
         ("[vars]\nA = \"1\"\n[secrets]\nrequired = [\"A\"]", "4: secrets.required[0]: \"A\" is a variable too; one name is one or the other".to_owned()),
         // functions
         ("[[functions]]\nname = \"a\"\npath = \"a\"\nhandler = \"b\"", "1: functions[0]: path and handler each say what runs it; keep one".to_owned()),
-        ("[[functions]]\nname = \"a\"\nprompt = \"p\"\ntype = \"human\"", "1: functions[0]: a prompt makes it generative, not human".to_owned()),
-        ("[[functions]]\nname = \"a\"\nmodel = \"m\"", "1: functions[0]: a model stands beside a prompt".to_owned()),
+        ("[[functions]]\nname = \"a\"\nprompt = \"p\"\ntype = \"human\"", "1: functions[0]: who answers is missing: assignee (Human/ann) or role (finance)".to_owned()),
+        ("[[functions]]\nname = \"a\"\nmodel = \"m\"", "1: functions[0]: model stands beside a prompt".to_owned()),
+        ("[[functions]]\nname = \"a\"\nmax_iterations = 2", "1: functions[0]: max_iterations stands beside a prompt".to_owned()),
+        ("[[functions]]\nname = \"a\"\nprompt = \"{{secret.x}}\"", "1: functions[0]: prompt: {{secret.x}} is no place; write {{input.name}} or {{context.function}}".to_owned()),
         ("[[functions]]\nname = \"a\"\nhandler = \"b\"", "3: functions[0].handler: \"b\" is no handler of an app, like shop#total".to_owned()),
         ("[[functions]]\nname = \"a\"\nmanifest = \"m\"", "1: functions[0]: a manifest stands beside the path of a component".to_owned()),
         (

@@ -12,12 +12,12 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::project;
 use crate::upload::{self, Upload};
-use authoring::{Application, Source};
+use authoring::{Application, Brought, Source};
 use mistakes::File;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use types::{FunctionName, Hash, Manifest};
+use types::{FunctionName, Hash, Json, Manifest};
 
 /// Probes may take half a minute, and what is rolled back as long again.
 const APPLY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -44,8 +44,23 @@ pub(crate) struct Command {
 
 /// A source that was built, and what the server said of it.
 struct Prepared {
-    upload: Upload,
+    name: FunctionName,
+    what: Built,
     answer: Value,
+}
+
+enum Built {
+    Component(Upload),
+    Definition(Json),
+}
+
+impl Built {
+    async fn send(&self, name: &FunctionName, client: &Client, context: &mut Context, dry_run: bool) -> Result<Value> {
+        match self {
+            Self::Component(upload) => upload::deploy(client, context, upload, dry_run).await,
+            Self::Definition(definition) => upload::declare(client, context, name, definition, dry_run).await,
+        }
+    }
 }
 
 pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
@@ -82,10 +97,10 @@ pub(crate) async fn run(command: Command, context: &mut Context) -> Result<()> {
         let what = if removed == 1 { "thing" } else { "things" };
         context.confirm(&format!("Remove {removed} {what} that the file no longer declares?"))?;
     }
-    for Prepared { upload, answer } in &prepared {
+    for Prepared { name, what, answer } in &prepared {
         if answer["unchanged"] != true {
-            let answer = upload::deploy(&client, context, upload, false).await?;
-            note_version(&mut application, &upload.name, &answer)?;
+            let answer = what.send(name, &client, context, false).await?;
+            note_version(&mut application, name, &answer)?;
         }
     }
     let answer =
@@ -105,26 +120,39 @@ async fn prepare(
 ) -> Result<Vec<Prepared>> {
     let mut prepared = Vec::new();
     for source in application.sources.clone() {
-        let upload = build(folder, &source, file, context).await?;
-        let answer = upload::deploy(client, context, &upload, true).await?;
-        note_version(application, &upload.name, &answer)?;
-        prepared.push(Prepared { upload, answer });
+        let what = match &source.what {
+            Brought::Component { path, manifest } => {
+                Built::Component(build(folder, &source, path, manifest.as_deref(), file, context).await?)
+            }
+            Brought::Definition(definition) => Built::Definition(definition.clone()),
+        };
+        let name = source.name.clone();
+        let answer = what.send(&name, client, context, true).await?;
+        note_version(application, &name, &answer)?;
+        prepared.push(Prepared { name, what, answer });
     }
     Ok(prepared)
 }
 
-async fn build(folder: &Path, source: &Source, file: &File, context: &mut Context) -> Result<Upload> {
-    let path = folder.join(&source.path);
+async fn build(
+    folder: &Path,
+    source: &Source,
+    from: &Path,
+    beside: Option<&Path>,
+    file: &File,
+    context: &mut Context,
+) -> Result<Upload> {
+    let path = folder.join(from);
     let name = source.name.clone();
     if path.is_dir() {
         let built = project::build(&path, context).await?;
         return Ok(Upload { name, component: built.component, manifest: built.manifest, assets: built.assets });
     }
     if !path.exists() {
-        return Err(file.mistake(source.line, &format!("there is no file or folder {}", source.path.display())));
+        return Err(file.mistake(source.line, &format!("there is no file or folder {}", from.display())));
     }
-    upload::check_component(&path, &source.path)?;
-    let manifest = match &source.manifest {
+    upload::check_component(&path, from)?;
+    let manifest = match beside {
         Some(beside) => manifest(&context.read_file(&folder.join(beside))?, beside)?,
         None => Manifest::default(),
     };

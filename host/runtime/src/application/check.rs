@@ -114,7 +114,6 @@ impl Object {
                     }
                     continue;
                 }
-                FunctionBody::Prompt { .. } | FunctionBody::Person { .. } => continue,
             };
             match found {
                 Ok(found) => drop(known.insert(spec.name.clone(), found)),
@@ -267,9 +266,7 @@ fn is_declared(whole: &Deployment, handler: &Handler, known: &Known) -> bool {
     spec.is_some_and(|spec| match &spec.run {
         FunctionBody::Component { .. } => !known.contains_key(&spec.name),
         FunctionBody::Deployed => false,
-        FunctionBody::Handler(_) | FunctionBody::Prompt { .. } | FunctionBody::Person { .. } => {
-            matches!(handler, Handler::Function(_))
-        }
+        FunctionBody::Handler(_) => matches!(handler, Handler::Function(_)),
     })
 }
 

@@ -45,12 +45,6 @@ pub(super) fn unserved(whole: &Deployment) -> Vec<String> {
     for function in &whole.functions {
         let name = &function.name;
         match &function.run {
-            FunctionBody::Prompt { .. } => {
-                told.push(format!("{name} asks a model, which this host does not serve yet"))
-            }
-            FunctionBody::Person { .. } => {
-                told.push(format!("{name} asks a person, which this host does not serve yet"))
-            }
             FunctionBody::Handler(_) => {
                 let given = [
                     ("timeout", function.timeout_ms.is_some()),

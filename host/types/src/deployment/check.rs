@@ -87,18 +87,11 @@ impl Deployment {
         for (n, function) in self.functions.iter().enumerate() {
             let path = format!("functions[{n}]");
             match &function.run {
-                FunctionBody::Prompt { prompt, .. } if prompt.trim().is_empty() => {
-                    found.add(format!("{path}.run.prompt.prompt"), "a prompt says something");
-                }
                 FunctionBody::Handler(handler) if !matches!(handler, Handler::App { .. }) => {
                     let message = format!("{:?} is no handler of an app, like shop#total", handler.to_string());
                     found.add(format!("{path}.run.handler"), message);
                 }
-                FunctionBody::Component { .. }
-                | FunctionBody::Deployed
-                | FunctionBody::Handler(_)
-                | FunctionBody::Prompt { .. }
-                | FunctionBody::Person { .. } => {}
+                FunctionBody::Component { .. } | FunctionBody::Deployed | FunctionBody::Handler(_) => {}
             }
             if let Some(timeout_ms) = function.timeout_ms {
                 found.timeout(format!("{path}.timeoutMs"), timeout_ms);

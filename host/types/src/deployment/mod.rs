@@ -131,14 +131,6 @@ pub enum FunctionBody {
     Deployed,
     /// A function of an app: its `handle("function", …)`.
     Handler(Handler),
-    /// A question to a model.
-    Prompt {
-        prompt: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        model: Option<String>,
-    },
-    /// A task for a person.
-    Person { channel: String },
 }
 
 /// Which events call which handler (spec 5.1).

@@ -65,7 +65,7 @@ impl File {
     pub(super) fn check_handlers(&self, application: &Application, prepared: &[Prepared]) -> Result<()> {
         let mut complaints = Vec::new();
         for (path, handler) in application.deployment.handlers() {
-            let Some(function) = prepared.iter().find(|p| p.upload.name == *handler.function()) else { continue };
+            let Some(function) = prepared.iter().find(|p| p.name == *handler.function()) else { continue };
             let kind = function.answer["type"].as_str().unwrap_or_default();
             let wanted = match handler {
                 Handler::Function(_) => continue,
