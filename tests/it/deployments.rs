@@ -188,7 +188,7 @@ async fn a_function_that_is_a_model_or_a_person_needs_no_more_than_the_file() ->
     let kinds: Vec<_> =
         kinds.as_array().into_iter().flatten().map(|f| (f["name"].clone(), f["type"].clone())).collect();
     assert_eq!(kinds, [(json!("may-i"), json!("human")), (json!("sum-up"), json!("generative"))]);
-    let refused = user.run(&["functions", "invoke", "sum-up", "--json", "{\"text\": \"x\"}"])?;
+    let refused = user.run(&["functions", "invoke", "sum-up", "--json", "--input", "{\"text\": \"x\"}"])?;
     assert!(refused.stderr.contains("MODEL_UNAVAILABLE") && refused.stderr.contains("models.default"), "{refused:?}");
     let again = user.run(&["deploy", "--json"])?.json();
     assert_eq!(changed(&again), []);
