@@ -1,6 +1,7 @@
 //! Integration tests: one binary, a module per concern. `server` starts the real thing; the others look at it from
 //! outside.
 
+mod browser;
 mod components;
 mod server;
 
@@ -10,6 +11,7 @@ mod branches;
 mod channels;
 mod cli;
 mod cli_things;
+mod console;
 mod deployments;
 mod golden;
 mod guests;

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use store::{Invocation, InvocationFilter, Page};
 use types::exec::{Entry, Part};
-use types::{ActionRow, ActionRef, At, Fault, Id, NextMoment, Reply, StepRow, Timestamp};
+use types::{ActionRef, ActionRow, At, Fault, Id, NextMoment, Reply, StepRow, Timestamp};
 
 /// Where sealed keys belong. No secret can have this place: a name has 128 characters at most, and no such sealed value
 /// is ever stored.
