@@ -3,8 +3,10 @@
 
 mod browser;
 mod components;
+mod provider;
 mod server;
 
+mod agents;
 mod approvals;
 mod bad_input;
 mod branches;
