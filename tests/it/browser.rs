@@ -59,7 +59,7 @@ impl Browser {
         Ok(Self { child, to, from, next: 0, _profile: profile })
     }
 
-    /// A page of its own; pages of one browser share their cookies.
+    /// A page. One at a time: what is behind another has no focus, and is not drawn.
     pub fn page(&mut self) -> anyhow::Result<Page> {
         let target = self.call(None, "Target.createTarget", json!({ "url": "about:blank" }))?;
         let attach = json!({ "targetId": target["targetId"], "flatten": true });

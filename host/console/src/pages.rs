@@ -66,7 +66,7 @@ pub struct Item {
     pub due: Option<String>,
 }
 
-/// The part of the inbox that is fetched again.
+/// The rows of the inbox.
 #[derive(Template, Debug)]
 #[template(path = "inbox_list.html")]
 pub struct InboxList {

@@ -1,13 +1,13 @@
 //! What people are asked for: what waits for oneself, all that waits, and what is over.
 
-use super::page::{chrome, html, is_again, shown};
+use super::page::{chrome, html, shown};
 use super::session::Signed;
 use super::words;
 use crate::problem::Problem;
 use crate::query::Fields;
 use axum::response::Response;
 use console::{Entry, Inbox, InboxList, Item, Tab};
-use http::{HeaderMap, StatusCode, Uri};
+use http::{StatusCode, Uri};
 use runtime::{Page, RequestsWanted};
 use types::{Id, Method, RequestRow, RequestStatus};
 
@@ -86,11 +86,11 @@ impl Wanted {
     }
 }
 
-pub(super) async fn show(signed: Signed, uri: Uri, headers: HeaderMap) -> Response {
-    shown(&signed, Tab::Inbox, page(&signed, &uri, &headers).await)
+pub(super) async fn show(signed: Signed, uri: Uri) -> Response {
+    shown(&signed, Tab::Inbox, page(&signed, &uri).await)
 }
 
-async fn page(signed: &Signed, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn page(signed: &Signed, uri: &Uri) -> Result<Response, Problem> {
     let wanted = Wanted::read(uri)?;
     let found = find(signed, &wanted).await?;
     let next =
@@ -105,9 +105,6 @@ async fn page(signed: &Signed, uri: &Uri, headers: &HeaderMap) -> Result<Respons
         next,
         href: wanted.href(signed),
     };
-    if is_again(headers) {
-        return Ok(html(StatusCode::OK, console::render(&list)));
-    }
     let methods = [Method::Approve, Method::Ask, Method::Decide, Method::Do, Method::Generate, Method::Answer];
     let page = Inbox {
         chrome: chrome(&signed.scope, Some(&signed.caller.identity.actor), Tab::Inbox),

@@ -1,4 +1,4 @@
-//! The web console (issue "the inbox"): pages for people, under `/console` of every object.
+//! The web console: pages for people, under `/console` of every object.
 //!
 //! `session` signs in by an API key and keeps it, sealed, in a cookie; `page` is what every page has in common; `inbox`
 //! and `request` are what people are asked for, `runs` what agents and functions did, `stream` says when to look again,
