@@ -148,7 +148,7 @@ async fn a_form_is_filled_in_by_keyboard_and_what_does_not_fit_is_said_at_its_fi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_page_is_wider_than_a_phone_and_nothing_is_refused_by_the_policy() -> anyhow::Result<()> {
+async fn no_page_is_wider_than_a_phone_and_each_control_has_a_name() -> anyhow::Result<()> {
     let scene = Scene::new().await?;
     let approval = scene.ask("approve", &expense()).await?;
     let form = scene.ask("ask", &trip()).await?;

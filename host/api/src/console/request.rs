@@ -252,7 +252,7 @@ fn history(row: &RequestRow, namespace: &str) -> Vec<HistoryLine> {
             (None, None) => format!("said that it is {}", row.status.as_str()),
         };
         let reason = answer.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        lines.push((answer.at, format!("{} {said}{reason} (by {})", name(&answer.by), answer.channel)));
+        lines.push((answer.at, format!("{} {said}{reason} ({})", name(&answer.by), answer.channel)));
     }
     if let Some(at) = row.resolved_at.filter(|_| row.responded_by.is_none()) {
         lines.push((at, format!("It is {}", row.status.as_str())));
