@@ -1,6 +1,7 @@
 //! Integration tests: one binary, a module per concern. `server` starts the real thing; the others look at it from
 //! outside.
 
+mod browser;
 mod components;
 mod provider;
 mod server;
@@ -12,6 +13,7 @@ mod branches;
 mod channels;
 mod cli;
 mod cli_things;
+mod console;
 mod deployments;
 mod golden;
 mod guests;

@@ -42,7 +42,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("axum", &["api"]),
     ("clap", &["cli"]),
-    ("askama", &["api", "console"]),
+    ("askama", &["console"]),
     ("wit-component", &["authoring", "engine"]),
     ("lettre", &["channels"]),
     ("reqwest", &["ai", "cli", "channels"]),

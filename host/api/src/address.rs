@@ -65,7 +65,7 @@ pub(crate) fn agree(a: &Namespace, b: &Namespace) -> bool {
     rest(a) == rest(b)
 }
 
-fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, Problem> {
+pub(crate) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, Problem> {
     let refuse =
         || Problem::bad_request("the request needs exactly one Host header, like acme.example or localhost:8787");
     let mut values = headers.get_all(header::HOST).iter();
@@ -93,7 +93,7 @@ fn named(headers: &HeaderMap) -> Result<Option<Namespace>, Problem> {
 }
 
 /// With or without a port.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let name = if host.starts_with('[') {
         host.split_inclusive(']').next().unwrap_or(host)
     } else {

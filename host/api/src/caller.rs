@@ -1,6 +1,6 @@
 //! Who is calling: the extractor that every handler takes which is not public.
 
-use crate::app::{Scope, Shared};
+use crate::app::{App, Scope, Shared};
 use crate::problem::Problem;
 use crate::rate::Buckets;
 use auth::Credential;
@@ -34,30 +34,51 @@ impl FromRequestParts<Shared> for Who {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
         let scope = scope(parts)?;
-        let identity = match authenticate(app, &scope, &parts.headers).await {
-            Ok(identity) => identity,
-            Err(fault) if fault.kind == FaultKind::Unauthenticated => {
-                let ip = scope.peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
-                count(app.anonymous.as_ref(), ip, &scope)?;
-                return Err(challenge(fault, &scope, &parts.headers));
-            }
-            Err(fault) => return Err(fault.into()),
+        let caller = match recognise(app, &scope, credential(&parts.headers)).await {
+            Ok(caller) => caller,
+            Err(Refused::Unknown(fault)) => return Err(challenge(fault, &scope, &parts.headers)),
+            Err(Refused::Otherwise(problem)) => return Err(problem),
         };
-        if let Some(key) = identity.key {
-            count(app.keys.as_ref(), key, &scope)?;
-        }
         accepts_json(&parts.headers)?;
-        let caller = Caller { identity, request_id: scope.request_id.clone() };
         Ok(Self { scope, caller })
     }
 }
 
-fn scope(parts: &Parts) -> Result<Scope, Problem> {
+pub(crate) fn scope(parts: &Parts) -> Result<Scope, Problem> {
     parts.extensions.get::<Scope>().cloned().ok_or_else(|| Fault::internal().into())
 }
 
-async fn authenticate(app: &Shared, scope: &Scope, headers: &HeaderMap) -> Result<types::Identity, Fault> {
-    app.node.authenticate(&scope.object, credential(headers)?.as_ref()).await
+/// Why somebody is not served.
+pub(crate) enum Refused {
+    /// Nobody is known by that.
+    Unknown(Fault),
+    Otherwise(Problem),
+}
+
+/// Who brings this credential. The request is counted, whoever it is.
+pub(crate) async fn recognise(
+    app: &App,
+    scope: &Scope,
+    credential: Result<Option<Credential>, Fault>,
+) -> Result<Caller, Refused> {
+    let found = match credential {
+        Ok(credential) => app.node.authenticate(&scope.object, credential.as_ref()).await,
+        Err(fault) => Err(fault),
+    };
+    match found {
+        Ok(identity) => {
+            if let Some(key) = identity.key {
+                count(app.keys.as_ref(), key, scope).map_err(Refused::Otherwise)?;
+            }
+            Ok(Caller { identity, request_id: scope.request_id.clone() })
+        }
+        Err(fault) if fault.kind == FaultKind::Unauthenticated => {
+            let ip = scope.peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+            count(app.anonymous.as_ref(), ip, scope).map_err(Refused::Otherwise)?;
+            Err(Refused::Unknown(fault))
+        }
+        Err(fault) => Err(Refused::Otherwise(fault.into())),
+    }
 }
 
 /// What a request brought to be recognised by.

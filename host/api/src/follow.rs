@@ -59,13 +59,27 @@ pub(crate) fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem>
 /// What this caller may not read is refused with a status, not within the stream; 503 when too many are open.
 pub(crate) async fn stream<S: Source>(
     app: Shared,
-    Who { scope, caller }: Who,
+    who: Who,
     headers: &HeaderMap,
     signal: Receiver<u64>,
     source: S,
 ) -> Result<Response, Problem> {
-    let permit = app.streams.clone().try_acquire_owned().map_err(|_| Problem::busy("too many streams are open"))?;
     let credential = caller::credential(headers)?;
+    stream_by(app, who, credential, signal, source).await
+}
+
+/// The same for a caller whose credential is in no header.
+///
+/// # Errors
+/// As [`stream`].
+pub(crate) async fn stream_by<S: Source>(
+    app: Shared,
+    Who { scope, caller }: Who,
+    credential: Option<Credential>,
+    signal: Receiver<u64>,
+    source: S,
+) -> Result<Response, Problem> {
+    let permit = app.streams.clone().try_acquire_owned().map_err(|_| Problem::busy("too many streams are open"))?;
     let mut follower = Follower {
         app,
         scope,

@@ -18,6 +18,7 @@ mod app;
 mod body;
 mod caller;
 mod conditions;
+mod console;
 mod cors;
 mod handlers;
 mod openapi;

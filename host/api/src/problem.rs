@@ -154,6 +154,19 @@ impl Problem {
         Json::from_value(&inner)
     }
 
+    /// For a person to read.
+    pub(crate) fn message(&self) -> &str {
+        &self.more.message
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        &self.more.code
+    }
+
+    pub(crate) fn details(&self) -> Option<&Json> {
+        self.more.details.as_ref()
+    }
+
     fn retry_after(self, wait: Duration) -> Self {
         self.with(header::RETRY_AFTER, HeaderValue::from(seconds_up(wait)))
     }

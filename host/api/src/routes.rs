@@ -68,6 +68,7 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .route("/api/events", get(events::list))
         .merge(of_the_bus())
         .merge(of_answers())
+        .merge(crate::console::routes())
         .merge(of_things());
     finish(router).with_state(app)
 }

@@ -11,3 +11,11 @@ document.addEventListener("keydown", (event) => {
   rows[next].focus();
   event.preventDefault();
 });
+// What was folded open stays open when its part of the page is fetched again.
+const opened = new Set();
+document.addEventListener("toggle", ({ target }) => {
+  if (target.id) opened[target.open ? "add" : "delete"](target.id);
+}, true);
+document.addEventListener("htmx:afterSettle", () => {
+  for (const part of document.querySelectorAll("details[id]")) if (opened.has(part.id)) part.open = true;
+});

@@ -9,6 +9,9 @@ pub struct Asset {
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
+/// The names of all of them.
+pub const ASSETS: [&str; 4] = ["htmx.js", "sse.js", "keys.js", "console.css"];
+
 /// The file of that name.
 pub fn asset(name: &str) -> Option<Asset> {
     let (content_type, body): (_, &[u8]) = match name {

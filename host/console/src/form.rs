@@ -9,8 +9,10 @@ use serde_json::{Map, Value};
 const FIELDS_MAX: usize = 64;
 /// A text of the schema that is longer than this wants several lines.
 const LINE_CHARS_MAX: u64 = 120;
-/// What the only field of a form is called whose schema is no object.
-const WHOLE: &str = "value";
+/// Before the names of controls that are part of the answer, so that none is mistaken for another.
+const PREFIX: &str = "answer.";
+/// The only control of a form whose schema is no object.
+const WHOLE: &str = "answer";
 
 /// One control of a form.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,6 +49,7 @@ pub struct Choice {
 /// Why what was filled in is no value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FieldError {
+    /// Of the member; empty: the whole value.
     pub name: String,
     pub message: String,
 }
@@ -54,7 +57,9 @@ pub struct FieldError {
 /// The controls for a schema.
 pub fn fields(schema: &Value) -> Vec<Field> {
     let Some(properties) = properties(schema) else {
-        return vec![field(WHOLE, schema, true)];
+        let whole = field(WHOLE, schema, true);
+        let label = if schema["title"].is_string() { whole.label } else { "Your answer".to_owned() };
+        return vec![Field { name: WHOLE.to_owned(), label, ..whole }];
     };
     let required = |name: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
     properties.iter().map(|(name, of)| field(name, of, required(name))).collect()
@@ -76,7 +81,7 @@ fn field(name: &str, schema: &Value, required: bool) -> Field {
     };
     let label = text("title").unwrap_or_else(|| words(name));
     Field {
-        name: name.to_owned(),
+        name: format!("{PREFIX}{name}"),
         label,
         help: text("description"),
         required,
@@ -140,6 +145,31 @@ fn words(name: &str) -> String {
     label
 }
 
+/// The controls as they were filled in, each with what is wrong of it. What is of no control is given back.
+pub fn fill(fields: &mut [Field], filled: &[(String, String)], errors: Vec<FieldError>) -> Vec<FieldError> {
+    for field in &mut *fields {
+        if let Some((_, text)) = filled.iter().find(|(name, _)| *name == field.name) {
+            field.value.clone_from(text);
+        }
+    }
+    let mut rest = Vec::new();
+    for error in errors {
+        // What is wrong inside of a member is wrong of it.
+        let member = error.name.split('.').next().unwrap_or_default();
+        let is_of = |field: &&mut Field| match field.name.strip_prefix(PREFIX) {
+            Some(name) => name == error.name || name == member,
+            None => true,
+        };
+        match fields.iter_mut().find(is_of) {
+            Some(field) => {
+                field.error.get_or_insert(error.message);
+            }
+            None => rest.push(error),
+        }
+    }
+    rest
+}
+
 /// The value that was filled in: `filled` has what a browser sends, by the names of the controls.
 ///
 /// # Errors
@@ -147,11 +177,11 @@ fn words(name: &str) -> String {
 pub fn value_of(schema: &Value, filled: &[(String, String)]) -> Result<Value, Vec<FieldError>> {
     let text = |name: &str| filled.iter().find(|(n, _)| n == name).map(|(_, text)| text.as_str());
     let Some(properties) = properties(schema) else {
-        return read(WHOLE, schema, text(WHOLE).unwrap_or_default()).map_err(|error| vec![error]);
+        return read("", schema, text(WHOLE).unwrap_or_default()).map_err(|error| vec![error]);
     };
     let (mut value, mut errors) = (Map::new(), Vec::new());
     for (name, of) in properties {
-        match text(name) {
+        match text(&format!("{PREFIX}{name}")) {
             // What was left empty is not there; whether it may be missing is the schema's to say.
             None | Some("") => {}
             Some(text) => match read(name, of, text) {
@@ -217,7 +247,7 @@ mod tests {
     #[test]
     fn each_kind_of_value_has_its_control() {
         let found = fields(&schema());
-        let of = |name: &str| found.iter().find(|f| f.name == name).expect("it is there").clone();
+        let of = |name: &str| found.iter().find(|f| f.name == format!("answer.{name}")).expect("it is there").clone();
         assert_eq!((of("amount").label.as_str(), of("amount").required), ("Amount in EUR", true));
         assert_eq!(of("costCenter").label, "cost center");
         assert_eq!(of("amount").input, Input::Line("number"));
@@ -238,7 +268,7 @@ mod tests {
             ("how", "s"),
             ("extra", "is not asked for"),
         ];
-        let filled: Vec<_> = filled.map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+        let filled: Vec<_> = filled.map(|(a, b)| (format!("answer.{a}"), b.to_owned())).into();
         let value = value_of(&schema(), &filled).expect("all of it is right");
         assert_eq!(
             value,
@@ -250,10 +280,25 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_told_at_once() {
         let filled = [("amount", "much"), ("ok", "maybe"), ("costCenter", "none"), ("tags", "[")];
-        let filled: Vec<_> = filled.map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+        let filled: Vec<_> = filled.map(|(a, b)| (format!("answer.{a}"), b.to_owned())).into();
         let errors = value_of(&schema(), &filled).expect_err("all of it is wrong");
         let names: Vec<_> = errors.iter().map(|error| error.name.as_str()).collect();
         assert_eq!(names, ["amount", "ok", "costCenter", "tags"]);
+    }
+
+    #[test]
+    fn what_is_wrong_stands_at_its_control_beside_what_was_typed() {
+        let mut form = fields(&schema());
+        let error = |name: &str| FieldError { name: name.to_owned(), message: format!("{name}!") };
+        let filled = [("answer.amount".to_owned(), "much".to_owned()), ("amount".to_owned(), "no".to_owned())];
+        let rest = fill(&mut form, &filled, vec![error("amount"), error("tags.0"), error(""), error("none")]);
+        let of = |name: &str| form.iter().find(|f| f.name == name).expect("it is there");
+        assert_eq!(
+            (of("answer.amount").value.as_str(), of("answer.amount").error.as_deref()),
+            ("much", Some("amount!"))
+        );
+        assert_eq!(of("answer.tags").error.as_deref(), Some("tags.0!"));
+        assert_eq!(rest, [error(""), error("none")]);
     }
 
     #[test]

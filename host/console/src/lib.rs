@@ -5,9 +5,11 @@
 //! when the server says that something has changed, and every form works without it.
 
 mod assets;
-pub use assets::{Asset, asset};
+pub use assets::{ASSETS, Asset, asset};
 mod form;
-pub use form::{Choice, Field, FieldError, Input, fields, value_of};
+pub use form::{Choice, Field, FieldError, Input, fields, fill, value_of};
+mod link;
+pub use link::{Asked, LINK_STYLE, LinkPage};
 mod pages;
 pub use pages::{
     Act, Button, Chrome, Detail, Entry, HistoryLine, Inbox, InboxList, Item, Login, Message, Run, RunRow, RunStep,

@@ -8,6 +8,8 @@ use askama::Template;
 pub struct Chrome {
     /// The part of the URL's path that names the object.
     pub base: String,
+    /// Where the files that pages load are.
+    pub assets: String,
     pub ns: String,
     /// Who is signed in.
     pub who: Option<String>,
@@ -25,7 +27,7 @@ pub enum Tab {
 /// A link that narrows a list.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    pub label: &'static str,
+    pub label: String,
     pub href: String,
     pub current: bool,
 }
@@ -51,6 +53,7 @@ pub struct Message {
 /// One row of the inbox.
 #[derive(Clone, Debug)]
 pub struct Item {
+    pub id: String,
     pub href: String,
     pub title: String,
     /// `approval`, `question` …
@@ -63,7 +66,7 @@ pub struct Item {
     pub due: Option<String>,
 }
 
-/// The part of the inbox that is fetched again.
+/// The rows of the inbox.
 #[derive(Template, Debug)]
 #[template(path = "inbox_list.html")]
 pub struct InboxList {
@@ -79,6 +82,12 @@ pub struct InboxList {
 pub struct Inbox {
     pub chrome: Chrome,
     pub tabs: Vec<Entry>,
+    /// Which tab is open, as its address spells it.
+    pub show: &'static str,
+    /// Kinds of requests that can be chosen; their `href` is the value.
+    pub methods: Vec<Entry>,
+    /// What the requests are about, in a word; empty: anything.
+    pub kind: String,
     pub list: InboxList,
 }
 
@@ -87,7 +96,8 @@ pub struct Inbox {
 pub struct Act {
     pub action: String,
     pub fields: Vec<Field>,
-    pub takes_reason: bool,
+    /// What was typed as the reason.
+    pub reason: String,
     pub buttons: Vec<Button>,
 }
 
@@ -102,11 +112,12 @@ pub struct Button {
     pub free: bool,
 }
 
-/// A line of a history.
+/// A line of a history, or of a plan.
 #[derive(Clone, Debug)]
 pub struct HistoryLine {
     pub at: String,
     pub text: String,
+    pub past: bool,
 }
 
 #[derive(Template, Debug)]
@@ -123,14 +134,20 @@ pub struct Detail {
     pub facts: Vec<(String, String)>,
     pub data: Option<String>,
     pub act: Option<Act>,
-    pub comment_action: Option<String>,
-    pub schedule: Vec<String>,
+    /// The form that is on the page stays as it is: somebody may be typing.
+    pub keeps_form: bool,
+    /// Whether the error is of what hands it on, or of a comment.
+    pub hand_on_error: bool,
+    pub schedule: Vec<HistoryLine>,
     pub history: Vec<HistoryLine>,
+    /// Where the steps of the work are.
+    pub run: Option<String>,
 }
 
 /// One row of the runs.
 #[derive(Clone, Debug)]
 pub struct RunRow {
+    pub id: String,
     pub href: String,
     pub name: String,
     pub status: String,
@@ -143,6 +160,9 @@ pub struct RunRow {
 #[template(path = "runs.html")]
 pub struct Runs {
     pub chrome: Chrome,
+    pub tabs: Vec<Entry>,
+    /// Where this page is.
+    pub href: String,
     pub rows: Vec<RunRow>,
     pub next: Option<String>,
 }
@@ -150,10 +170,14 @@ pub struct Runs {
 /// One step of a run.
 #[derive(Clone, Debug)]
 pub struct RunStep {
+    pub ordinal: u32,
     pub title: String,
-    pub status: &'static str,
+    /// None: it was answered, as most are.
+    pub status: Option<&'static str>,
     pub tone: &'static str,
     pub when: String,
+    /// What a model said.
+    pub text: Option<String>,
     pub child: Option<String>,
     pub detail: Option<String>,
 }
@@ -165,9 +189,16 @@ pub struct Run {
     pub name: String,
     pub status: String,
     pub tone: &'static str,
+    pub error: Option<String>,
+    /// Where this page is.
     pub href: String,
     pub facts: Vec<(String, String)>,
+    /// Label and address.
+    pub links: Vec<(&'static str, String)>,
     pub steps: Vec<RunStep>,
+    /// Where the steps behind these are.
+    pub more: Option<String>,
+    pub input: Option<String>,
     pub output: Option<String>,
 }
 
@@ -183,8 +214,8 @@ mod tests {
     use serde_json::json;
 
     fn chrome() -> Chrome {
-        let (base, ns) = (String::new(), "https://acme.example".to_owned());
-        Chrome { base, ns, who: Some("Human/ann".to_owned()), tab: Tab::Inbox }
+        let (base, assets, ns) = (String::new(), String::new(), "https://acme.example".to_owned());
+        Chrome { base, assets, ns, who: Some("Human/ann".to_owned()), tab: Tab::Inbox }
     }
 
     #[test]
@@ -204,12 +235,14 @@ mod tests {
             act: Some(Act {
                 action: "/console/inbox/1".to_owned(),
                 fields: fields(&schema),
-                takes_reason: true,
+                reason: evil.to_owned(),
                 buttons: vec![Button { value: "approve", label: "Approve", tone: "good", free: false }],
             }),
-            comment_action: None,
-            schedule: vec![evil.to_owned()],
-            history: vec![HistoryLine { at: "now".to_owned(), text: evil.to_owned() }],
+            keeps_form: false,
+            hand_on_error: false,
+            schedule: Vec::new(),
+            history: vec![HistoryLine { at: "now".to_owned(), text: evil.to_owned(), past: false }],
+            run: None,
         };
         let text = render(&page).expect("it is written");
         assert!(!text.contains("<script>alert") && !text.contains("a\"><b"), "{text}");

@@ -59,6 +59,8 @@ pub(crate) struct Inner {
     /// Counts commits that had log lines in them, and those that had events, for those who follow.
     lines: OnceLock<watch::Sender<u64>>,
     events: OnceLock<watch::Sender<u64>>,
+    /// Those that moved a request or an invocation.
+    work: OnceLock<watch::Sender<u64>>,
     confirmed: AtomicU64,
     /// Wakes who waits for `confirmed`.
     confirming: Notify,
@@ -139,6 +141,7 @@ impl Inner {
             wakes: node.wakes.clone(),
             lines: OnceLock::new(),
             events: OnceLock::new(),
+            work: OnceLock::new(),
             confirmed: AtomicU64::new(parts.confirmed),
             confirming: Notify::new(),
             changed: AtomicU64::new(0),
@@ -309,6 +312,10 @@ impl Inner {
         self.events.get_or_init(|| watch::Sender::new(0)).subscribe()
     }
 
+    pub(crate) fn follow_work(&self) -> watch::Receiver<u64> {
+        self.work.get_or_init(|| watch::Sender::new(0)).subscribe()
+    }
+
     /// What became ready runs as soon as the node comes to it, and events are handed on; what has a time is woken then.
     fn note_standing(&self, records: &[Arc<Record>]) {
         let mut ready = false;
@@ -390,6 +397,16 @@ impl Inner {
         self.note_standing(records);
         tell(&self.lines, |row| matches!(row, Row::Log(_)));
         tell(&self.events, |row| matches!(row, Row::Event(_)));
+        tell(&self.work, |row| {
+            matches!(
+                row,
+                Row::Request(_)
+                    | Row::Invocation(_)
+                    | Row::InvocationState(_)
+                    | Row::InvocationOver { .. }
+                    | Row::Step(_)
+            )
+        });
     }
 }
 

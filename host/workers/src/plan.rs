@@ -141,6 +141,22 @@ impl Plan {
         number.filter(|number| *number < self.steps.len())
     }
 
+    /// All of it as a person is told, as it was when nothing of it had happened.
+    pub fn told(&self) -> Vec<NextMoment> {
+        let (mut level, mut told) = (0, Vec::with_capacity(self.moments.len()));
+        for moment in &self.moments {
+            let step = self.step_of(moment.what, level);
+            if let Some(number) = step {
+                level = u32::try_from(number + 1).unwrap_or(u32::MAX);
+            } else if matches!(moment.what, What::Escalation(_)) {
+                continue;
+            }
+            let who = step.and_then(|number| self.steps.get(number)).map(|step| step.to.clone());
+            told.push(NextMoment { at: moment.at, what: moment.what.as_str().to_owned(), who });
+        }
+        told
+    }
+
     /// What a person is told of what comes next, behind the moment before `from`.
     pub fn next(&self, from: usize, level: u32) -> Option<NextMoment> {
         let comes = |moment: &&Moment| match moment.what {

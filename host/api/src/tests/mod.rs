@@ -4,6 +4,7 @@ mod agents;
 mod answers;
 mod branches;
 mod bus;
+mod console;
 mod default_branch;
 mod deployments;
 mod events;

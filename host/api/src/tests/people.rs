@@ -24,6 +24,11 @@ impl Server {
     }
 }
 
+/// With somebody's key.
+pub(super) async fn says(server: &Server, key: &str, path: &str, body: &Value) -> Answer {
+    server.says(key, path, body.clone()).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approval_is_asked_for_listed_and_decided_once() {
     let server = Server::start().await;

@@ -244,7 +244,7 @@ impl InvocationView {
     }
 }
 
-fn waits_for(standing: &Standing) -> Option<String> {
+pub(crate) fn waits_for(standing: &Standing) -> Option<String> {
     match standing {
         Standing::Delayed { .. } => Some("time".to_owned()),
         Standing::Waiting { on, until: _ } => Some(match on {

@@ -12,7 +12,8 @@
 //! `outside` performs what leaves the host (models, channels, tools of others) and `ledger` counts what models cost;
 //! `complete` asks a model until its answer fits. `generative`, `agentic` and `human` are the three kinds, `said` is what
 //! their components say, or their definitions, `generate` a question without either. `notify` tells people something, to
-//! whom and by what `recipients` finds out, and `links` are what they answer by.
+//! whom and by what `recipients` finds out, and `links` are what they answer by. `inbox` is what the web console asks
+//! beyond all that.
 
 mod agent;
 mod agentic;
@@ -21,6 +22,7 @@ pub(crate) mod complete;
 mod generate;
 mod generative;
 mod human;
+mod inbox;
 mod links;
 mod message;
 mod notify;

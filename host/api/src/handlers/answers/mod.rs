@@ -1,9 +1,8 @@
 //! Answers that come without a key: by a signed link, a button in Slack, a text message (spec HUM-4).
 //!
-//! `page` shows what a link is about and takes the answer, `form` draws a form from a schema and reads it back, `slack` and
-//! `sms` take what these services bring. Who answers is proven by what was signed; `runtime` decides whether it counts.
+//! `page` shows what a link is about and takes the answer, `slack` and `sms` take what these services bring. Who answers
+//! is proven by what was signed; `runtime` decides whether it counts.
 
-mod form;
 pub(crate) mod page;
 pub(crate) mod slack;
 pub(crate) mod sms;
@@ -21,7 +20,7 @@ const FORM_BYTES_MAX: u64 = 256 << 10;
 const FIELDS_MAX: usize = 500;
 
 /// What came, byte by byte: a signature is over these.
-async fn raw(app: &Shared, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
+pub(crate) async fn raw(app: &Shared, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(crate::body::unsupported(
@@ -37,7 +36,7 @@ async fn raw(app: &Shared, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, P
 }
 
 /// The fields of a form, in order.
-fn fields(body: &[u8]) -> Result<Vec<(String, String)>, Problem> {
+pub(crate) fn fields(body: &[u8]) -> Result<Vec<(String, String)>, Problem> {
     let fields: Vec<_> = url::form_urlencoded::parse(body).into_owned().take(FIELDS_MAX + 1).collect();
     if fields.len() > FIELDS_MAX {
         return Err(Problem::too_large(format!("a form has {FIELDS_MAX} fields at most")));
@@ -46,6 +45,6 @@ fn fields(body: &[u8]) -> Result<Vec<(String, String)>, Problem> {
 }
 
 /// The first of that name.
-fn field<'f>(fields: &'f [(String, String)], name: &str) -> Option<&'f str> {
+pub(crate) fn field<'f>(fields: &'f [(String, String)], name: &str) -> Option<&'f str> {
     fields.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
 }

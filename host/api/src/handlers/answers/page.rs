@@ -1,79 +1,50 @@
 //! The page behind a link: what is asked, by whom, and a form. Looking at it changes nothing, for mail scanners follow
 //! links; the answer is posted. No script runs here, nothing is loaded, and the link is told to nobody.
 
-use super::{field, fields, form, raw};
+use super::{field, fields, raw};
 use crate::app::Shared;
 use crate::caller::Anyone;
+use crate::console::asked::{self, NoDecision};
 use crate::handlers::Segment;
 use crate::problem::Problem;
-use askama::Template;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use console::{Asked, Field, LINK_STYLE, LinkPage};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
-use runtime::Decision;
-use types::{Fault, Json, Method, RequestRow};
+use types::{Fault, Json, RequestRow};
 
-const STYLE: &str = include_str!("../../../templates/answer.css");
 /// Nothing but the style of the page itself, whose hash this names; forms go to where they came from.
-const POLICY: &str = "default-src 'none'; style-src 'sha256-m5zVeBid7i/O1Gr4rX2yIhbf4bUAFV3lLUWcgyvpZnU='; form-action 'self'; \
+const POLICY: &str = "default-src 'none'; style-src 'sha256-XcYaudDMg3gygR8y+OITOie4i8a4GI1n5yNOSMLP53g='; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'";
 
-#[derive(Template)]
-#[template(path = "answer.html")]
-struct Page<'p> {
-    style: &'static str,
-    heading: &'static str,
-    problem: Option<String>,
-    asked: Option<AskedView<'p>>,
-}
+const SAY_WHAT: &str = "say what you decide: approve, reject, answer or decline";
 
-struct AskedView<'p> {
-    title: &'p str,
-    requester: &'p str,
-    amount: Option<f64>,
-    data: Option<String>,
-    status: &'static str,
-    answered_by: Option<&'p str>,
-    answer: Option<String>,
-    until: String,
-    is_pending: bool,
-    token: &'p str,
-    fields: Vec<form::Field>,
-    buttons: Vec<Button>,
-}
-
-struct Button {
-    value: &'static str,
-    label: &'static str,
-    skips_form: bool,
-}
-
-impl<'p> AskedView<'p> {
-    fn of(row: &'p RequestRow, token: &'p str) -> Self {
-        let pretty = |json: &Json| serde_json::to_string_pretty(&json.to_value()).unwrap_or_default();
-        let is_approval = row.method == Method::Approve;
-        let button = |value, label, skips_form| Button { value, label, skips_form };
-        let buttons = if is_approval {
-            vec![button("approve", "Approve", false), button("reject", "Reject", true)]
-        } else {
-            vec![button("answer", "Send", false), button("decline", "Decline", true)]
-        };
-        Self {
-            title: &row.title,
-            requester: &row.requester,
-            amount: row.amount,
-            data: row.data.as_ref().map(pretty),
-            status: row.status.as_str(),
-            answered_by: row.responded_by.as_deref(),
-            answer: row.response.as_ref().map(pretty),
-            until: row.expires_at.to_string(),
-            is_pending: row.is_pending(),
-            token,
-            fields: if is_approval { Vec::new() } else { form::fields(row) },
-            buttons,
-        }
+/// What is shown of it; `form` has what was filled in and the reason.
+fn about(row: &RequestRow, token: &str, form: Option<(Vec<Field>, String)>) -> Asked {
+    let pretty = |json: &Json| serde_json::to_string_pretty(&json.to_value()).unwrap_or_default();
+    let mut facts = Vec::new();
+    let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
+    fact("Asked", row.title.clone());
+    fact("By", row.requester.clone());
+    if let Some(amount) = row.amount {
+        fact("Amount", amount.to_string());
     }
+    fact("Status", row.status.as_str().to_owned());
+    if let Some(by) = &row.responded_by {
+        fact("Answered by", by.clone());
+    }
+    if let Some(response) = &row.response {
+        fact("Answer", pretty(response));
+    }
+    if row.is_pending() {
+        fact("Until", row.expires_at.to_string());
+    }
+    let (controls, reason) = form.unwrap_or_else(|| (asked::controls(row), String::new()));
+    let mut act = asked::act(row, String::new(), controls, reason);
+    // A link is for an answer; taking something on is for who is signed in.
+    act.buttons.retain(|button| button.value != "accept");
+    Asked { facts, data: row.data.as_ref().map(pretty), token: token.to_owned(), act: row.is_pending().then_some(act) }
 }
 
 #[utoipa::path(
@@ -92,7 +63,7 @@ pub(crate) async fn show(Anyone(scope): Anyone, Segment(id): Segment, uri: Uri) 
     match scope.object.asked_by_link(&id, &token).await {
         Ok((row, _)) => {
             let heading = if row.is_pending() { "You are asked" } else { "This was answered" };
-            page(StatusCode::OK, heading, None, Some(AskedView::of(&row, &token)))
+            page(StatusCode::OK, heading, None, Some(about(&row, &token, None)))
         }
         Err(fault) => refused(fault),
     }
@@ -124,30 +95,35 @@ pub(crate) async fn decide(
         Ok((row, _)) => row,
         Err(fault) => return Ok(refused(fault)),
     };
-    let reason = field(&filled, "reason").map(str::trim).filter(|reason| !reason.is_empty()).map(str::to_owned);
-    let decision = match field(&filled, "decision") {
-        Some("approve") => Decision::Approve { reason },
-        Some("reject") => Decision::Reject { reason },
-        Some("decline") => Decision::Decline { reason },
-        Some("answer") => Decision::Answer { value: Json::from_value(&form::answer(&row, &filled)), reason },
-        Some(_) | None => {
-            let problem = Some("say what you decide: approve, reject, answer or decline".to_owned());
-            return Ok(page(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "You are asked",
-                problem,
-                Some(AskedView::of(&row, token)),
-            ));
+    let reason = field(&filled, "reason").unwrap_or_default().to_owned();
+    let wrong = |errors| {
+        let (controls, problem) = asked::again(&row, &filled, errors);
+        (about(&row, token, Some((controls, reason.clone()))), problem)
+    };
+    let decision = match asked::decision(&row, &filled) {
+        Ok(decision) => decision,
+        Err(no) => {
+            let (asked, problem) = match no {
+                NoDecision::Fields(errors) => wrong(errors),
+                NoDecision::Unknown => (wrong(Vec::new()).0, Some(SAY_WHAT.to_owned())),
+            };
+            return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, "You are asked", problem, Some(asked)));
         }
     };
     match scope.object.decide_by_link(&id, token, decision).await {
-        Ok(row) => Ok(page(StatusCode::OK, "Thank you, this was taken", None, Some(AskedView::of(&row, token)))),
+        Ok(row) => Ok(page(StatusCode::OK, "Thank you, this was taken", None, Some(about(&row, token, None)))),
         Err(fault) => {
-            let (message, status) = (fault.message.clone(), Problem::from(fault).status);
+            let refused = Problem::from(fault);
+            let (asked, problem) = wrong(asked::refused_fields(&refused));
+            let problem = problem.unwrap_or_else(|| refused.message().to_owned());
             // It may have been answered in this very moment.
-            let row = scope.object.asked_by_link(&id, token).await.map_or(row, |(row, _)| row);
-            let heading = if row.is_pending() { "This was not taken" } else { "This was answered before" };
-            Ok(page(status, heading, Some(message), Some(AskedView::of(&row, token))))
+            let now = scope.object.asked_by_link(&id, token).await.ok().map(|(row, _)| row);
+            let asked = match now.filter(|row| !row.is_pending()) {
+                Some(row) => about(&row, token, None),
+                None => asked,
+            };
+            let heading = if asked.act.is_some() { "This was not taken" } else { "This was answered before" };
+            Ok(page(refused.status, heading, Some(problem), Some(asked)))
         }
     }
 }
@@ -157,10 +133,9 @@ fn refused(fault: Fault) -> Response {
     page(Problem::from(fault).status, "This link does not work", Some(message), None)
 }
 
-fn page(status: StatusCode, heading: &'static str, problem: Option<String>, asked: Option<AskedView<'_>>) -> Response {
-    let Ok(text) = (Page { style: STYLE, heading, problem, asked }).render() else {
-        return Problem::from(Fault::internal()).into_response();
-    };
+fn page(status: StatusCode, heading: &'static str, problem: Option<String>, asked: Option<Asked>) -> Response {
+    let page = LinkPage { style: LINK_STYLE, heading, problem, asked };
+    let Some(text) = console::render(&page) else { return Problem::from(Fault::internal()).into_response() };
     let headers: [(HeaderName, &'static str); 6] = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -181,8 +156,8 @@ mod tests {
 
     #[test]
     fn the_policy_names_the_style_of_the_page() {
-        let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(STYLE.as_bytes()));
+        let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(LINK_STYLE.as_bytes()));
         assert!(POLICY.contains(&format!("'sha256-{hash}'")), "it is {hash}");
-        assert!(!STYLE.contains('<'), "nothing in it ends the element");
+        assert!(!LINK_STYLE.contains('<'), "nothing in it ends the element");
     }
 }
