@@ -20,6 +20,7 @@ mod caller;
 mod conditions;
 mod cors;
 mod handlers;
+mod mcp;
 mod openapi;
 mod prefer;
 mod problem;
