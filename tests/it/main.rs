@@ -14,6 +14,7 @@ mod deployments;
 mod golden;
 mod guests;
 mod kills;
+mod mcp;
 mod outgoing;
 mod templates;
 mod things;

@@ -12,6 +12,7 @@ mod hostile;
 mod invocations;
 mod invoke;
 mod lifecycle;
+mod mcp;
 mod models;
 mod objects;
 mod people;
