@@ -16,7 +16,7 @@ fn root() -> PathBuf {
 }
 
 /// The guests that tests here call.
-const CALLED: [&str; 17] = [
+const CALLED: [&str; 19] = [
     "hello",
     "greet",
     "journal",
@@ -34,6 +34,8 @@ const CALLED: [&str; 17] = [
     "sleeper",
     "ledger",
     "support",
+    "expense",
+    "expense-py",
 ];
 
 #[test]

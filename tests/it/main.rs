@@ -2,8 +2,10 @@
 //! outside.
 
 mod components;
+mod provider;
 mod server;
 
+mod agents;
 mod approvals;
 mod bad_input;
 mod branches;

@@ -111,8 +111,12 @@ fn input(schema: &Value) -> Input {
     }
 }
 
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 fn choice(value: &Value, of: &Value) -> Choice {
-    let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let shown = shown(value);
     Choice {
         label: of["title"].as_str().map_or_else(|| shown.clone(), str::to_owned),
         help: of["description"].as_str().map(str::to_owned),
@@ -163,9 +167,7 @@ pub fn value_of(schema: &Value, filled: &[(String, String)]) -> Result<Value, Ve
 
 fn read(name: &str, schema: &Value, text: &str) -> Result<Value, FieldError> {
     let wrong = |message: &str| Err(FieldError { name: name.to_owned(), message: message.to_owned() });
-    let one_of = |mut values: Box<dyn Iterator<Item = &Value> + '_>| {
-        values.find(|value| value.as_str().map_or_else(|| value.to_string() == text, |own| own == text)).cloned()
-    };
+    let one_of = |mut values: Box<dyn Iterator<Item = &Value> + '_>| values.find(|value| shown(value) == text).cloned();
     match input(schema) {
         Input::Choice(_) => {
             let found = match (schema["enum"].as_array(), schema["oneOf"].as_array()) {

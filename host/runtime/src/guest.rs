@@ -41,11 +41,18 @@ const WORKFLOW_NOUNS: [&str; 11] = [
 pub(crate) struct GuestHost {
     pub(crate) object: Object,
     pub(crate) running: Arc<Running>,
+    /// Whether the host makes these calls itself, for an agent: then it tells of goals and tools.
+    is_platform: bool,
 }
 
 impl GuestHost {
     pub(crate) fn new(object: Object, running: Arc<Running>) -> Self {
-        Self { object, running }
+        Self { object, running, is_platform: false }
+    }
+
+    /// For calls that no component makes.
+    pub(crate) fn of_platform(self) -> Self {
+        Self { is_platform: true, ..self }
     }
 
     pub(crate) async fn answer(&mut self, call: Call) -> Result<Reply, Fault> {
@@ -107,7 +114,8 @@ impl GuestHost {
         if event.len() > 256 || event.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(Fault::invalid("EVENT_INVALID", "an event's name is at most 256 characters without spaces"));
         }
-        if is_platforms(noun) {
+        let is_kept = |noun: &str| !self.is_platform && is_platforms(noun);
+        if is_kept(noun) {
             return Err(Fault::forbidden(format!("events of {noun} are the platform's own; use another noun")));
         }
         if data.as_str().len() > EVENT_BYTES_MAX {
@@ -118,7 +126,7 @@ impl GuestHost {
         }
         let source = match source {
             None => noun.to_owned(),
-            Some(source) if is_platforms(source.split('/').next().unwrap_or_default()) => {
+            Some(source) if is_kept(source.split('/').next().unwrap_or_default()) => {
                 return Err(Fault::forbidden(format!("{source} is the platform's own; events of it are not yours")));
             }
             Some(source) if source.len() <= 512 && !source.chars().any(char::is_control) => source,

@@ -112,7 +112,7 @@ async fn an_answer_that_was_recorded_is_not_asked_for_again_after_a_crash() {
             if log.items.iter().any(|a| a.target == "Function/classify" && a.status == types::ActionStatus::Completed) {
                 return usage;
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     };
     let usage = tokio::time::timeout(std::time::Duration::from_secs(10), done).await.expect("it goes on");

@@ -2,10 +2,12 @@
 
 mod people {
     mod asking;
+    mod cancelling;
     mod crash;
     mod deciding;
     mod escalating;
     mod functions;
     mod many;
+    mod quiet;
     mod scene;
 }

@@ -28,7 +28,7 @@ async fn an_agent_is_created_shown_and_replaced_and_a_bad_one_says_why() {
 
 #[tokio::test]
 async fn a_goal_without_an_agent_or_a_model_is_told_as_it_is() {
-    let server = Server::start().await;
+    let server = Server::with_channels(testkit::ScriptedChannels::new(), |_| {}).await;
     assert_eq!(server.call("POST", "/api/agents/x/run", r#""go""#).await.status, StatusCode::NOT_FOUND);
     server.call("POST", "/api/agents", r#"{"id":"x"}"#).await;
     let refused = server.call("POST", "/api/agents/x/run", r#"{"description":""}"#).await;

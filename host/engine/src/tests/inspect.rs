@@ -116,11 +116,15 @@ async fn the_kind_is_read_from_the_exports() {
     ] {
         let file = bench.file(&dummy(&format!("include org-ai:function/{world}@0.1.0;")));
         assert_eq!(bench.engine.prepare(&file).unwrap().kind, kind);
-        if !matches!(kind, FunctionKind::Code | FunctionKind::App) {
-            let outcome = bench.run(Job { kind, ..job(&file, "1") }).await;
-            assert_eq!(fault(&outcome).code, "UNAVAILABLE");
-            assert!(fault(&outcome).message.contains(kind.as_str()));
-        }
+        let code = match kind {
+            FunctionKind::Code | FunctionKind::App | FunctionKind::ToolBox => continue,
+            // They are called part by part.
+            FunctionKind::Generative | FunctionKind::Agentic | FunctionKind::Human => "KIND_MISMATCH",
+            FunctionKind::Site => "UNAVAILABLE",
+        };
+        let outcome = bench.run(Job { kind, ..job(&file, "1") }).await;
+        assert_eq!(fault(&outcome).code, code);
+        assert!(fault(&outcome).message.contains(kind.as_str()));
     }
     let other = bench.file(&dummy("export run: func(input: string) -> string;"));
     assert_eq!(bench.engine.prepare(&other).unwrap().kind, FunctionKind::ToolBox);

@@ -29,6 +29,8 @@ pub(crate) struct Note {
     pub(crate) ends: Option<Id>,
     /// Work that ended without an answer: who is asked is asked no more.
     pub(crate) withdraws: Option<Id>,
+    /// A run that was cancelled: nor is who it asked.
+    pub(crate) gives_up: Option<Id>,
     /// The acceptance of the invocation whose end this is, when neither was written yet.
     pub(crate) begun: Option<Accepting>,
 }
@@ -86,6 +88,9 @@ impl Note {
         }
         if let Some(id) = self.withdraws {
             crate::workers::withdraw(turn, id, at)?;
+        }
+        if let Some(id) = self.gives_up {
+            crate::durable::give_up_parts(turn, id, at)?;
         }
         for log in self.logs {
             turn.write(Row::Log(log))?;

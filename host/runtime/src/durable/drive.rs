@@ -315,7 +315,8 @@ impl Object {
                 return host.stand_for(run, target, action, options).await;
             }
             if let types::exec::Entry::Work { worker, method } = &run.row.entry {
-                return crate::workers::work(GuestHost::new(self.clone(), running.clone()), run, worker, *method).await;
+                let host = GuestHost::new(self.clone(), running.clone());
+                return crate::workers::work(host, run, worker, *method).await;
             }
             let ready = match ready {
                 Some(ready) => ready,

@@ -150,8 +150,14 @@ impl Object {
         let rows = [Row::InvocationState(over)].into_iter().chain(delivery).collect();
         let ends = Some(run.row.id).filter(|_| run.row.parent.is_some());
         let withdraws = matches!(run.row.entry, Entry::Work { .. }).then_some(run.row.id);
-        self.commit_note(Note { action: Some(action), logs, rows, events, accepts, ends, withdraws, ..Note::default() })
-            .await
+        let gives_up = (status == ActionStatus::Cancelled).then_some(run.row.id);
+        let note =
+            Note { action: Some(action), logs, rows, events, accepts, ends, withdraws, gives_up, ..Note::default() };
+        self.commit_note(note).await?;
+        if gives_up.is_some() {
+            self.stop_parts(run.row.id).await?;
+        }
+        Ok(())
     }
 
     /// When the next attempt begins; None: there is none.

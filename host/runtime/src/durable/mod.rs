@@ -18,7 +18,7 @@ mod begin;
 pub(crate) use begin::KEY_KEPT;
 mod cancel;
 mod child;
-pub(crate) use cancel::give_up;
+pub(crate) use cancel::{give_up, give_up_parts};
 mod drive;
 mod elsewhere;
 mod end;

@@ -35,8 +35,8 @@ pub(super) struct Hands<'a> {
     own: Option<&'a Parts<'a>>,
     whose: Whose,
     begun: Timestamp,
-    /// Time in which a person was waited for.
-    people_ms: u64,
+    /// Time in which a person was waited for, by it or by one of its tools.
+    waited_ms: u64,
 }
 
 /// A tool call that was begun.
@@ -57,9 +57,10 @@ struct One {
 }
 
 impl<'a> Hands<'a> {
-    pub(super) fn new(mut host: GuestHost, own: Option<&'a Parts<'a>>, whose: Whose) -> Self {
+    pub(super) fn new(host: GuestHost, own: Option<&'a Parts<'a>>, whose: Whose) -> Self {
+        let mut host = host.of_platform();
         let (run, begun) = (host.running.durable.clone(), host.now());
-        Self { host, run, own, whose, begun, people_ms: 0 }
+        Self { host, run, own, whose, begun, waited_ms: 0 }
     }
 
     pub(super) fn now(&mut self) -> Timestamp {
@@ -72,7 +73,7 @@ impl<'a> Hands<'a> {
 
     /// Milliseconds until now, waits for people not counted.
     fn used_ms(&mut self) -> u64 {
-        self.host.now().millis_since(self.begun).saturating_sub(self.people_ms)
+        self.host.now().millis_since(self.begun).saturating_sub(self.waited_ms)
     }
 
     /// Goes through a loop to its end.
@@ -190,7 +191,7 @@ impl<'a> Hands<'a> {
         let request = Json::from_value(request);
         let call = Call::Approve { worker: Some(worker.to_string()), request, options };
         let answer = self.ask(name, call, None).await;
-        self.people_ms += self.host.now().millis_since(before);
+        self.waited_ms += self.host.now().millis_since(before);
         Ok(answer?.to_value())
     }
 
@@ -218,7 +219,13 @@ impl<'a> Hands<'a> {
         let One { name, tool, args, begun, at: _ } = one;
         match begun {
             Begun::Refused(fault) => Err(fault),
-            Begun::Child(action_id) => self.ask(&format!("{name}:join"), Call::Join { action_id }, None).await,
+            Begun::Child(action_id) => {
+                let before = self.host.now();
+                let ended = self.ask(&format!("{name}:join"), Call::Join { action_id }, None).await;
+                // It runs so long at most: beyond that it waited, for a person or for a time.
+                self.waited_ms += self.host.now().millis_since(before).saturating_sub(tool.timeout_ms);
+                ended
+            }
             Begun::Here => match tool.origin {
                 Origin::Own(own) => self.call_own(own, args, tool.timeout_ms).await,
                 Origin::Action(action) => {

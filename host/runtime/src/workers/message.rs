@@ -1,9 +1,10 @@
 //! What people are sent: that they are asked, again, instead of somebody, or nearly too late.
 
 use super::people::Person;
+use super::recipients::quiet_until;
 use serde::{Deserialize, Serialize};
 use types::exec::{ChannelKind, Dispatch};
-use types::{RequestRow, Urgency};
+use types::{RequestRow, Timestamp, Urgency};
 
 /// One message that is to be handed over: to whom, by which way, why.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -15,18 +16,42 @@ pub(crate) struct Tell {
     pub(crate) target: String,
     /// `asked`, `reminder`, `warning`, `escalated-2`, `delegated-1`: each is told once.
     pub(crate) why: String,
+    /// It is held until then: their quiet hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) held: Option<Timestamp>,
 }
 
-/// By which ways somebody is told: all of theirs that take messages as urgent as this one.
-pub(super) fn ways(person: &Person, urgency: Urgency, only: Option<&[ChannelKind]>, why: &str) -> Vec<Tell> {
+impl Tell {
+    /// Whether it goes to somebody by the way by which this one goes.
+    pub(super) fn goes_as(&self, other: &Self) -> bool {
+        (&self.person, self.channel, &self.target) == (&other.person, other.channel, &other.target)
+    }
+}
+
+/// Why and when somebody is told.
+#[derive(Clone, Copy)]
+pub(super) struct Telling<'a> {
+    pub(super) urgency: Urgency,
+    /// None, or none of them: by all that they have.
+    pub(super) only: Option<&'a [ChannelKind]>,
+    pub(super) why: &'a str,
+    pub(super) now: Timestamp,
+}
+
+/// By which ways somebody is told: all of theirs that take messages as urgent as this one; in their quiet hours what is
+/// not urgent is held.
+pub(super) fn ways(person: &Person, telling: Telling<'_>) -> Vec<Tell> {
+    let Telling { urgency, only, why, now } = telling;
     let takes = |channel: &&types::Channel| {
         channel.priority <= urgency && only.is_none_or(|only| only.is_empty() || only.contains(&channel.kind))
     };
+    let held = if urgency == Urgency::Urgent { None } else { quiet_until(&person.def, now) };
     let tell = |channel: &types::Channel| Tell {
         person: person.id.clone(),
         channel: channel.kind,
         target: channel.target.clone(),
         why: why.to_owned(),
+        held,
     };
     person.def.channels.iter().filter(takes).map(tell).collect()
 }

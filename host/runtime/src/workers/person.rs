@@ -9,29 +9,35 @@ use crate::durable::DurableRun;
 use crate::guest::GuestHost;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
-use types::{Call, Fault, FaultKind, Json, Method, OnExhausted, Reply, RequestCall, RequestRow, RequestWarning};
+use types::{
+    Call, Fault, FaultKind, Json, Method, OnExhausted, Reply, RequestCall, RequestRow, RequestWarning, Timestamp,
+};
 use workers::draft::OnTimeout;
 use workers::outcome::outcome;
 use workers::plan::What;
 
 pub(super) async fn work(host: GuestHost, run: &Arc<DurableRun>, method: Method) -> Result<Json, Fault> {
     let on_timeout = workers::draft::draft(method, &run.row.input, run.row.accepted_at)?.on_timeout;
-    let mut work = Work { host, run, on_timeout };
-    let Opened { row, plan, tells } = work.ask(RequestCall::Open).await?;
-    work.tell(&row, &tells).await?;
+    let mut work = Work { host, run, on_timeout, held: Vec::new() };
+    let Opened { mut row, plan, tells } = work.ask(RequestCall::Open).await?;
+    work.tell(&row, tells).await?;
     let (mut number, mut delegations) = (0, 0);
     loop {
         let moment = plan.moments.get(number as usize).ok_or_else(Fault::internal)?;
-        match work.ask(RequestCall::Wait { until: moment.at, delegations }).await? {
+        let until = work.held.iter().filter_map(|tell| tell.held).fold(moment.at, Timestamp::min);
+        match work.ask(RequestCall::Wait { until, delegations }).await? {
             Awaiting::Settled { row } => return outcome(&row, &work.on_timeout),
-            Awaiting::Handed { row, tells } => {
+            Awaiting::Handed { row: handed, tells } => {
+                row = *handed;
                 delegations = u32::try_from(row.delegations.len()).unwrap_or(u32::MAX);
-                work.tell(&row, &tells).await?;
+                work.tell(&row, tells).await?;
             }
+            Awaiting::Due if until < moment.at => work.tell_held(&row, until).await?,
             Awaiting::Due => match work.ask(RequestCall::Moment { number }).await? {
                 Moved::Settled { row } => return work.end(&row, moment.what),
-                Moved::Goes { row, tells } => {
-                    work.tell(&row, &tells).await?;
+                Moved::Goes { row: moved, tells } => {
+                    row = *moved;
+                    work.tell(&row, tells).await?;
                     number += 1;
                 }
             },
@@ -43,6 +49,8 @@ struct Work<'r> {
     host: GuestHost,
     run: &'r Arc<DurableRun>,
     on_timeout: OnTimeout,
+    /// What somebody's quiet hours hold back: of each way the newest, which says all that those before it said.
+    held: Vec<Tell>,
 }
 
 impl Work<'_> {
@@ -56,8 +64,23 @@ impl Work<'_> {
         }
     }
 
+    /// Hands over what is not held.
+    async fn tell(&mut self, row: &RequestRow, tells: Vec<Tell>) -> Result<(), Fault> {
+        self.held.retain(|before| !tells.iter().any(|tell| tell.goes_as(before)));
+        let (later, now): (Vec<_>, Vec<_>) = tells.into_iter().partition(|tell| tell.held.is_some());
+        self.held.extend(later);
+        self.hand_over(row, &now).await
+    }
+
+    /// Hands over what was held until then.
+    async fn tell_held(&mut self, row: &RequestRow, until: Timestamp) -> Result<(), Fault> {
+        let is_due = |tell: &mut Tell| tell.held.is_some_and(|held| held <= until);
+        let due: Vec<_> = self.held.extract_if(.., is_due).collect();
+        self.hand_over(row, &due).await
+    }
+
     /// Hands the messages over. One that does not arrive keeps nobody from the others, and is noted.
-    async fn tell(&mut self, row: &RequestRow, tells: &[Tell]) -> Result<(), Fault> {
+    async fn hand_over(&mut self, row: &RequestRow, tells: &[Tell]) -> Result<(), Fault> {
         let mut warnings = Vec::new();
         for tell in tells {
             let call = Call::Deliver { message: Box::new(message(row, tell)) };

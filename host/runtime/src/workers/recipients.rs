@@ -108,7 +108,7 @@ fn plan(people: &[Person], asked: Option<&[Asked]>, urgency: Urgency, now: Times
 }
 
 /// Quiet hours that cannot be read hold nothing back.
-fn quiet_until(def: &HumanDef, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn quiet_until(def: &HumanDef, now: Timestamp) -> Option<Timestamp> {
     let quiet = def.quiet_hours.as_ref()?;
     schedule::end_of_span(&quiet.from, &quiet.to, quiet.timezone.as_deref(), now).ok().flatten()
 }

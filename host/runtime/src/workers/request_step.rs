@@ -1,6 +1,6 @@
 //! The steps of work that people do, as they are performed: each is one turn, with the step that says so in it.
 
-use super::message::{Tell, ways};
+use super::message::{Tell, Telling, ways};
 use super::people::{Person, Whom};
 use super::request::{tell_end, write_request};
 use crate::commit::{NewEvent, lock, write_event};
@@ -107,7 +107,9 @@ impl GuestHost {
         let Whom { people, policy, level, mut warnings } = self.object.whom(worker, &draft).await?;
         let plan = Plan::of(&draft, method, policy.as_ref(), now);
         let only = draft.channels.as_deref();
-        let tells: Vec<_> = people.iter().flat_map(|p| ways(p, draft.urgency, only, "asked")).collect();
+        let at = self.object.node.now();
+        let telling = Telling { urgency: draft.urgency, only, why: "asked", now: at };
+        let tells: Vec<_> = people.iter().flat_map(|p| ways(p, telling)).collect();
         if tells.is_empty() {
             let message = "nobody who is asked has a channel for this; it waits in the inbox".to_owned();
             warnings.push(RequestWarning { code: "NO_CHANNELS".to_owned(), message });
@@ -148,7 +150,6 @@ impl GuestHost {
         };
         let opened = Opened { row, plan, tells };
         let (reply, step) = self.answered(run, made, call, &opened);
-        let at = self.object.node.now();
         self.object
             .change(4096, move |turn| {
                 let Opened { row, .. } = opened;
@@ -184,7 +185,9 @@ impl GuestHost {
                 for (at, delegation) in row.delegations.iter().enumerate().skip(delegations as usize) {
                     let people = self.object.those(std::iter::once(delegation.to.as_str())).await?;
                     let why = format!("delegated-{}", at + 1);
-                    tells.extend(people.iter().flat_map(|p| ways(p, row.urgency, None, &why)));
+                    let now = self.object.node.now();
+                    let telling = Telling { urgency: row.urgency, only: None, why: &why, now };
+                    tells.extend(people.iter().flat_map(|p| ways(p, telling)));
                 }
                 return Ok(Reply::Json(Json::of(&Awaiting::Handed { row: Box::new(row), tells })));
             }
@@ -294,8 +297,8 @@ fn escalate(
         }
     }
     let why = format!("escalated-{}", row.level);
-    let tells: Vec<_> =
-        people.iter().flat_map(|person| ways(person, Urgency::Urgent, Some(&next.channels), &why)).collect();
+    let telling = Telling { urgency: Urgency::Urgent, only: Some(&next.channels), why: &why, now: at };
+    let tells: Vec<_> = people.iter().flat_map(|person| ways(person, telling)).collect();
     if people.is_empty() {
         let message = format!("{} was to be asked next, and is not there", next.to);
         warn(row, "ESCALATION_EMPTY", message);
@@ -318,7 +321,8 @@ fn wait_on(
 ) -> Result<Vec<Tell>, Fault> {
     let (noun, ..) = event_words(row.method);
     let data = json!({ "requestId": row.id.to_string() });
-    let again = || people.iter().flat_map(|person| ways(person, row.urgency, only, what.as_str())).collect();
+    let telling = Telling { urgency: row.urgency, only, why: what.as_str(), now: at };
+    let again = || people.iter().flat_map(|person| ways(person, telling)).collect();
     match what {
         What::Reminder => return Ok(again()),
         What::Warning => {

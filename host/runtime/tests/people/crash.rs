@@ -40,10 +40,24 @@ struct World {
     events: Vec<String>,
 }
 
+/// Messages of which a stop of the host left it open whether they were handed over: they are not sent a second time.
+fn uncertain(row: &types::RequestRow) -> usize {
+    row.warnings.iter().filter(|warning| warning.code == "DELIVERY_UNCERTAIN").count()
+}
+
 /// Ann is asked, reminded, Bob is asked as well, and he approves.
 async fn to_its_end(scene: &Scene, id: Id) -> anyhow::Result<World> {
     scene.at_minute(11);
     scene.until(id, |row| row.level == 1 || !row.is_pending()).await?;
+    // Nobody is told any more of what is decided: he is told first, unless that stays open.
+    for _ in 0..2_000 {
+        let row = scene.request(id).await?;
+        let is_told = scene.channels.sent().iter().any(|message| message.target.starts_with("bob@"));
+        if is_told || !row.is_pending() || uncertain(&row) > 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
     match scene.approve("bob", id).await {
         Ok(_) => {}
         Err(fault) if fault.code == "REQUEST_DECIDED" => {}
@@ -93,12 +107,13 @@ fn what_is_left(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn second_life(dir: &Path, channels: ScriptedChannels) -> anyhow::Result<Option<World>> {
+async fn second_life(dir: &Path, channels: ScriptedChannels) -> anyhow::Result<Option<(World, usize)>> {
     let scene = Scene::open_with(dir, executor(), channels).await?;
     let filter = org_ai_runtime::InvocationFilter { limit: 10, ..Default::default() };
     let Some(work) = scene.root.invocations(&scene.caller, &filter).await?.items.pop() else { return Ok(None) };
     scene.root.request_opened(work.0.row.id).await?;
-    Ok(Some(to_its_end(&scene, work.0.row.id).await?))
+    let world = to_its_end(&scene, work.0.row.id).await?;
+    Ok(Some((world, uncertain(&scene.request(work.0.row.id).await?))))
 }
 
 fn lives<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
@@ -128,18 +143,19 @@ fn a_stop_after_any_commit_writes_to_nobody_twice_and_forgets_nobody() -> anyhow
             continue;
         }
         what_is_left(dir.path(), after.path())?;
-        let Some(world) = lives(second_life(after.path(), channels.clone()))? else { continue };
+        let Some((world, uncertain)) = lives(second_life(after.path(), channels.clone()))? else { continue };
         asked += 1;
         assert_eq!(world, reference, "stopped after {left} of {batches} batches");
         let counts = channels.counts();
         assert!(counts.values().all(|count| *count == 1), "stopped after {left}: {counts:?}");
-        let mut sent: Vec<_> = channels.sent().into_iter().map(|message| (message.target, message.subject)).collect();
-        sent.sort();
-        assert_eq!(
-            sent.iter().map(|(to, _)| to).collect::<Vec<_>>(),
-            all.iter().map(|(to, _)| to).collect::<Vec<_>>(),
-            "stopped after {left} of {batches} batches"
-        );
+        // Who was not told is known: the stop came while a message was on its way.
+        let mut sent: Vec<_> = channels.sent().into_iter().map(|message| message.target).collect();
+        let mut missing: Vec<_> = all.iter().map(|(to, _)| to.clone()).collect();
+        for target in sent.drain(..) {
+            let at = missing.iter().position(|to| *to == target).expect("it is one of those that are sent");
+            missing.remove(at);
+        }
+        assert!(missing.len() <= uncertain, "stopped after {left} of {batches} batches: {missing:?} had no message");
     }
     assert!(asked > batches / 2, "{asked} of {batches} stops came after the asking");
     Ok(())

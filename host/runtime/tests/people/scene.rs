@@ -8,7 +8,8 @@ use std::time::Duration;
 use testkit::{ScriptedChannels, ScriptedExecutor, TestNode, completed, failed};
 use types::exec::Host;
 use types::{
-    Call, Durability, Fault, Id, Identity, Json, Method, Noun, Ref, Reply, RequestRow, RequestStatus, ThingId, ThingKey,
+    Call, Durability, Fault, Id, Identity, Json, Method, Noun, Ref, Reply, RequestRow, RequestStatus, Standing,
+    ThingId, ThingKey,
 };
 
 /// How long anything may take here that takes milliseconds.
@@ -135,6 +136,19 @@ impl Scene {
         match settled {
             Settled::Over(ended) => ended.map(|json| json.to_value()),
             Settled::Pending(_) | Settled::Running => panic!("it was waited for"),
+        }
+    }
+
+    /// Until it is parked: all that it does before that is done.
+    pub async fn waits(&self, id: Id) -> anyhow::Result<()> {
+        let begun = std::time::Instant::now();
+        loop {
+            let shown = self.root.invocation(&self.caller, id, 0).await?;
+            if matches!(shown.invocation.state.at, Standing::Waiting { .. }) {
+                return Ok(());
+            }
+            anyhow::ensure!(begun.elapsed() < PATIENCE, "it does not wait: {shown:?}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
