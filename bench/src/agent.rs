@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tempfile::TempDir;
 use testkit::{HeardLog, ScriptedExecutor, ScriptedModels, completed, wants};
-use types::exec::{BoxFuture, Executor, Outside, ToolServers};
+use types::exec::{BoxFuture, Executor, Outside, ServerTool, ToolServers};
 use types::{Fault, Json, Manifest, Namespace, ThingId, ToolSpec};
 
 pub const ALL: &[(&str, Measure)] = &[("agent-loop", || Box::pin(agent_loop()))];
@@ -21,10 +21,10 @@ const ITERATIONS: u32 = 100;
 struct AtOnce;
 
 impl ToolServers for AtOnce {
-    fn list(&self, _: String) -> BoxFuture<'_, Result<Vec<ToolSpec>, Fault>> {
+    fn list(&self, _: String) -> BoxFuture<'_, Result<Vec<ServerTool>, Fault>> {
         let parameters = Json::from_value(&json!({ "type": "object" }));
         let spec = ToolSpec { name: "look".to_owned(), description: "looks".to_owned(), parameters };
-        Box::pin(std::future::ready(Ok(vec![spec])))
+        Box::pin(std::future::ready(Ok(vec![ServerTool { spec, only_reads: false }])))
     }
 
     fn call(&self, _: String, _: String, args: Json) -> BoxFuture<'_, Result<Json, Fault>> {

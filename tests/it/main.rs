@@ -18,6 +18,7 @@ mod deployments;
 mod golden;
 mod guests;
 mod kills;
+mod mcp;
 mod outgoing;
 mod templates;
 mod things;

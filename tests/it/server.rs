@@ -63,8 +63,20 @@ impl Server {
         Ok(server)
     }
 
+    /// With variables, for what no file has.
+    pub fn start_with_env(arguments: &[&str], env: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let dir = TempDir::new()?;
+        let mut server = Self::start_as(dir.path(), arguments, env, None)?;
+        server.dir = Some(dir);
+        Ok(server)
+    }
+
     /// On a folder that may hold what another left; then its key is needed.
     pub fn start_on(dir: &Path, arguments: &[&str], key: Option<&str>) -> anyhow::Result<Self> {
+        Self::start_as(dir, arguments, &[], key)
+    }
+
+    fn start_as(dir: &Path, arguments: &[&str], env: &[(&str, &str)], key: Option<&str>) -> anyhow::Result<Self> {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             rustls::crypto::ring::default_provider().install_default().expect("nothing else installs one");
@@ -75,6 +87,7 @@ impl Server {
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::from(std::fs::File::create(stderr_of(dir))?))

@@ -22,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("world", &[]),
     ("engine", &["types", "world"]),
     ("ai", &["types"]),
+    ("mcp", &["types"]),
     ("runtime", &["types", "commit-log", "store", "model", "journal", "schedule", "auth", "workers"]),
     ("console", &[]),
     ("api", &["types", "model", "auth", "runtime", "console"]),
@@ -29,7 +30,20 @@ const EDGES: &[(&str, &[&str])] = &[
     ("testkit", &["types", "commit-log", "auth", "runtime"]),
     (
         "cli",
-        &["types", "model", "commit-log", "store", "engine", "ai", "auth", "channels", "runtime", "api", "authoring"],
+        &[
+            "types",
+            "model",
+            "commit-log",
+            "store",
+            "engine",
+            "ai",
+            "auth",
+            "channels",
+            "mcp",
+            "runtime",
+            "api",
+            "authoring",
+        ],
     ),
 ];
 
@@ -45,7 +59,8 @@ const KEPT: &[(&str, &[&str])] = &[
     ("askama", &["console"]),
     ("wit-component", &["authoring", "engine"]),
     ("lettre", &["channels"]),
-    ("reqwest", &["ai", "cli", "channels"]),
+    ("reqwest", &["ai", "cli", "channels", "mcp"]),
+    ("rmcp", &["api", "mcp"]),
 ];
 
 fn manifest(krate: &str) -> toml::Table {

@@ -21,6 +21,7 @@ mod conditions;
 mod console;
 mod cors;
 mod handlers;
+mod mcp;
 mod openapi;
 mod prefer;
 mod problem;

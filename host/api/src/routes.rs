@@ -6,6 +6,7 @@ use crate::handlers::{
     events_stream, functions, index, invocations, keys, lifecycle, logs, merge, models, nouns, objects, schedules,
     secrets, self_, status, subscriptions, things, undo, verbs, workers, workflow_runs, workflows,
 };
+use crate::mcp;
 use crate::problem::Problem;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -69,6 +70,7 @@ pub(crate) fn of_object(app: Shared) -> Router {
         .merge(of_the_bus())
         .merge(of_answers())
         .merge(crate::console::routes())
+        .route("/mcp", post(mcp::answer))
         .merge(of_things());
     finish(router).with_state(app)
 }

@@ -131,6 +131,7 @@ pub(crate) enum Command {
     Ask(commands::ask::Command),
     Generate(commands::generate::Command),
     Usage(commands::usage::Command),
+    Mcp(commands::mcp::Command),
     Whoami(commands::whoami::Command),
     Login(commands::login::Command),
     Logout(commands::logout::Command),

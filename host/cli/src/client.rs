@@ -144,10 +144,8 @@ impl Client {
         Ok(response)
     }
 
-    /// Reads an answer to its end.
-    pub(crate) async fn read(&self, mut response: Response) -> Result<Answer> {
-        let status = response.status();
-        let headers = response.headers().clone();
+    /// The whole body of an answer.
+    pub(crate) async fn body(&self, mut response: Response) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| self.unreachable(&e))? {
             if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
@@ -158,6 +156,14 @@ impl Client {
             }
             bytes.extend_from_slice(&chunk);
         }
+        Ok(bytes)
+    }
+
+    /// Reads an answer to its end.
+    pub(crate) async fn read(&self, response: Response) -> Result<Answer> {
+        let status = response.status();
+        let headers = response.headers().clone();
+        let bytes = self.body(response).await?;
         if !status.is_success() {
             let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
             return Err(self.refused(status.as_u16(), &headers, &body));
@@ -174,7 +180,7 @@ impl Client {
         Ok(Answer { status: status.as_u16(), is_unchanged, body })
     }
 
-    fn refused(&self, status: u16, headers: &HeaderMap, body: &Value) -> Failure {
+    pub(crate) fn refused(&self, status: u16, headers: &HeaderMap, body: &Value) -> Failure {
         let mut failure = Failure::of_answer(status, body);
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
         failure.request_id = failure.request_id.or_else(|| header("x-request-id").map(Box::from));
@@ -199,7 +205,7 @@ impl Client {
         failure
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+    pub(crate) fn unreachable(&self, error: &reqwest::Error) -> Failure {
         let url = &self.session.api_url;
         if error.is_timeout() && !error.is_connect() {
             return Failure::new("TIMED_OUT", format!("{url} did not answer in {:?}", self.timeout));

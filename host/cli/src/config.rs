@@ -3,6 +3,7 @@
 use crate::env::{self, Env};
 use crate::failure::{Failure, Result};
 use crate::models;
+use crate::tool_servers;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub(crate) struct Config {
     /// Where people outside reach the server; None: at the root object's namespace.
     pub(crate) public_url: Option<String>,
     pub(crate) channels: crate::channels::Settings,
+    /// Whose tools agents may call.
+    pub(crate) tool_servers: Vec<mcp::ServerConfig>,
 }
 
 /// What flags say; what they don't, the environment, the file or the defaults do.
@@ -70,6 +73,7 @@ struct Text {
     models: models::Text,
     observability: Observability,
     channels: crate::channels::Text,
+    mcp: tool_servers::Text,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -164,6 +168,7 @@ fn merge(flags: &Flags, env: &Env, folder: &Path, path: Option<&Path>, file: Tex
         anonymous_per_minute: rate(rates.anonymous_per_minute, defaults.rates.anonymous_per_minute),
         key_per_minute: rate(rates.key_per_minute, defaults.rates.key_per_minute),
         models: models::read(file.models, env)?,
+        tool_servers: tool_servers::read(file.mcp, env)?,
         logs: env.get(env::LOG).or(file.observability.logs).or(defaults.observability.logs).expect(HELD),
         test_mode: flags.test_mode,
         new_root_key: flags.new_root_key,
@@ -253,7 +258,7 @@ fn unknown_key(table: &DeTable<'_>, known: &DeTable<'_>, path: &str) -> Option<(
         };
         match (value.get_ref(), reference.get_ref()) {
             // Their names are the operator's; what is in them the deserialiser knows.
-            (DeValue::Table(_), DeValue::Table(_)) if format!("{path}{name}") == models::PROVIDERS => None,
+            (DeValue::Table(_), DeValue::Table(_)) if is_of_operator(&format!("{path}{name}")) => None,
             (DeValue::Table(inner), DeValue::Table(reference)) => {
                 unknown_key(inner, reference, &format!("{path}{name}."))
             }
@@ -261,6 +266,10 @@ fn unknown_key(table: &DeTable<'_>, known: &DeTable<'_>, path: &str) -> Option<(
             _ => None,
         }
     })
+}
+
+fn is_of_operator(table: &str) -> bool {
+    [models::PROVIDERS, tool_servers::SERVERS].contains(&table)
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod fields;
 mod filter;
 mod models;
 mod paint;
+mod tool_servers;
 
 mod private_file;
 mod project;

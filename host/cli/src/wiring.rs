@@ -51,7 +51,13 @@ pub(crate) async fn open(config: &Config) -> Result<Server> {
     let engine = Arc::new(open_engine(config)?);
     let sender = channels::Sender::new(config.channels.sending.clone(), engine.clone())
         .map_err(|e| refused(format!("{}: {}", e.setting, e.problem)))?;
-    let outside = Outside { models: open_models(config)?, channels: Some(Arc::new(sender)), ..Outside::from(engine) };
+    let tools = mcp::Servers::new(config.tool_servers.clone()).map_err(|e| refused(e.to_string()))?;
+    let outside = Outside {
+        models: open_models(config)?,
+        channels: Some(Arc::new(sender)),
+        tools: Some(Arc::new(tools)),
+        ..Outside::from(engine)
+    };
     let (clock, manual) = clocks(config.test_mode);
     let opened = Node::open(node_config(config), Arc::new(log), outside, clock, manual)
         .await

@@ -135,7 +135,7 @@ pub fn describe(call: &Call) -> String {
             format!("{name} {} {last:?}", or_none(&request.model))
         }
         Call::Deliver { message } => format!("{name} {} {:?}", message.channel.as_str(), message.subject),
-        Call::UseTool { server, tool, args } => format!("{name} {server}.{tool} {}", redact(args)),
+        Call::UseTool { server, tool, args, .. } => format!("{name} {server}.{tool} {}", redact(args)),
         Call::Request { what } => match what {
             RequestCall::Open => name.to_owned(),
             RequestCall::Wait { until, .. } => format!("{name} until {until}"),

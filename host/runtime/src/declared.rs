@@ -311,7 +311,7 @@ pub(crate) struct DeclaredFunction {
 }
 
 impl DeclaredFunction {
-    fn of(definition: &Definition) -> Result<Self, Fault> {
+    pub(crate) fn of(definition: &Definition) -> Result<Self, Fault> {
         let spec: Option<FunctionSpec> = serde_json::from_str(definition.spec.as_str()).ok();
         let handler = spec.as_ref().and_then(|spec| match &spec.run {
             FunctionBody::Handler(Handler::App { function, name }) => Some((function.clone(), name.clone())),

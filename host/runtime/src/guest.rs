@@ -97,7 +97,9 @@ impl GuestHost {
             Call::Recipients { worker, channels, urgency } => {
                 self.recipients(&worker, channels.as_ref(), &urgency).await
             }
-            Call::UseTool { server, tool, args } => self.use_tool(server, tool, args).await,
+            Call::UseTool { server, tool, args, only_reads: _, timeout_ms } => {
+                self.use_tool(server, tool, args, timeout_ms).await
+            }
             Call::Equip { worker, uses } => self.equip(worker, &uses).await,
             unserved @ (Call::Integration { .. } | Call::Search { .. } | Call::Http { .. } | Call::Poll { .. }) => {
                 Err(Fault::unavailable(unserved.name()))

@@ -24,6 +24,8 @@ mod deploy;
 pub use deploy::{Deployed, Upload};
 mod functions;
 pub use functions::FunctionVersion;
+mod offered;
+pub use offered::Offered;
 mod history;
 mod keys;
 pub use keys::NewKey;

@@ -4,6 +4,8 @@
 mod crash;
 #[path = "agents/functions.rs"]
 mod functions;
+#[path = "agents/outside.rs"]
+mod outside;
 #[path = "agents/scene.rs"]
 mod scene;
 #[path = "agents/workers.rs"]

@@ -178,6 +178,9 @@ pub enum Call {
         server: String,
         tool: String,
         args: Json,
+        /// It changes nothing: what is not known to have been done may be done again.
+        only_reads: bool,
+        timeout_ms: u64,
     },
     /// A form that somebody is to fill in (a human function).
     Answer {

@@ -177,13 +177,21 @@ pub trait ToolServers: Send + Sync + 'static {
     ///
     /// # Errors
     /// `not-found` for a server that is not configured (naming those that are), else `upstream` or `timeout`.
-    fn list(&self, server: String) -> BoxFuture<'_, Result<Vec<crate::ToolSpec>, Fault>>;
+    fn list(&self, server: String) -> BoxFuture<'_, Result<Vec<ServerTool>, Fault>>;
 
-    /// Calls one of its tools. That the tool itself says it failed is `failed` (`TOOL_FAILED`).
+    /// Calls one of its tools, once. That the tool itself says it failed is `failed` (`TOOL_FAILED`).
     ///
     /// # Errors
-    /// As for `list`.
+    /// As for `list`; `upstream` (`TOOL_UNCERTAIN`) when the call was made and no answer came.
     fn call(&self, server: String, tool: String, args: Json) -> BoxFuture<'_, Result<Json, Fault>>;
+}
+
+/// A tool of a server outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerTool {
+    pub spec: crate::ToolSpec,
+    /// It says that it changes nothing, so that it may be called again.
+    pub only_reads: bool,
 }
 
 /// One request of the host's own.

@@ -13,6 +13,7 @@ mod hostile;
 mod invocations;
 mod invoke;
 mod lifecycle;
+mod mcp;
 mod models;
 mod objects;
 mod people;

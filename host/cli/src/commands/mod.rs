@@ -23,6 +23,7 @@ pub(crate) mod keys;
 pub(crate) mod lifecycle;
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod mcp;
 pub(crate) mod merge;
 pub(crate) mod nouns;
 pub(crate) mod objects;
@@ -72,6 +73,7 @@ pub(crate) async fn run(command: args::Command, context: &mut Context) -> Result
         args::Command::Ask(command) => ask::run(command, context).await,
         args::Command::Generate(command) => generate::run(command, context).await,
         args::Command::Usage(command) => usage::run(command, context).await,
+        args::Command::Mcp(command) => mcp::run(command, context).await,
         args::Command::Whoami(command) => whoami::run(command, context).await,
         args::Command::Login(command) => login::run(command, context).await,
         args::Command::Logout(command) => logout::run(command, context),

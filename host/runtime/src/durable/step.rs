@@ -206,6 +206,7 @@ impl GuestHost {
                 self.request_step(run, made, call, what).await
             }
             Call::Deliver { message } => self.deliver_once(run, made, call, message).await,
+            Call::UseTool { .. } => self.use_tool_once(run, made, call).await,
             other => Box::pin(self.answer(other.clone())).await,
         }
     }

@@ -7,10 +7,9 @@ use crate::object::{Object, fault_of};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use store::Line;
-use types::exec::ToolServers;
+use types::exec::{ServerTool, ToolServers};
 use types::{
-    ActionRef, ActionShape, AgentDef, AgentTool, Fault, FunctionKind, Json, Noun, Reply, ThingId, ThingKey, ToolSpec,
-    Worker,
+    ActionRef, ActionShape, AgentDef, AgentTool, Fault, FunctionKind, Json, Noun, Reply, ThingId, ThingKey, Worker,
 };
 use workers::agent::{Origin, STEP_TIMEOUT_MS, Side, TOOLS_MAX, Tool, matches_pattern, memory_tools};
 
@@ -85,7 +84,7 @@ impl Object {
     /// Each thing that may be called, with what a model must know of it.
     async fn tools_of(&self, uses: &[AgentTool]) -> Result<Vec<Tool>, Fault> {
         let mut tools = Vec::new();
-        let mut servers: BTreeMap<String, Vec<ToolSpec>> = BTreeMap::new();
+        let mut servers: BTreeMap<String, Vec<ServerTool>> = BTreeMap::new();
         for used in uses {
             match used.uses.strip_prefix(SERVER_PREFIX) {
                 Some(of_server) => {
@@ -95,9 +94,9 @@ impl Object {
                         servers.insert(server.to_owned(), listed);
                     }
                     let listed = servers.get(server).into_iter().flatten();
-                    let found = listed.filter(|spec| matches_pattern(pattern, &spec.name));
+                    let found = listed.filter(|tool| matches_pattern(pattern, &tool.spec.name));
                     let before = tools.len();
-                    tools.extend(found.map(|spec| of_server_tool(used, server, spec)));
+                    tools.extend(found.map(|tool| of_server_tool(used, server, tool)));
                     none_is_wrong(before, tools.len(), used)?;
                 }
                 None => tools.extend(self.actions_of(used).await?),
@@ -159,7 +158,7 @@ pub(super) fn read_agent(data: &Json) -> Result<AgentDef, Fault> {
         .map_err(|e| Fault::invalid("AGENT_INVALID", format!("the agent's data are not those of an agent: {e}")))
 }
 
-async fn list(servers: Option<&dyn ToolServers>, server: &str) -> Result<Vec<ToolSpec>, Fault> {
+async fn list(servers: Option<&dyn ToolServers>, server: &str) -> Result<Vec<ServerTool>, Fault> {
     let servers = servers.ok_or_else(|| Fault::unavailable("tools of servers outside"))?;
     super::outside::within(STEP_TIMEOUT_MS, "TOOL_TIMEOUT", server, servers.list(server.to_owned())).await
 }
@@ -171,10 +170,14 @@ fn none_is_wrong(before: usize, after: usize, used: &AgentTool) -> Result<(), Fa
     Err(Fault::not_found("TOOL_NOT_FOUND", format!("{} names no tool that its server offers", used.uses)))
 }
 
-fn of_server_tool(used: &AgentTool, server: &str, spec: &ToolSpec) -> Tool {
+/// Whether it changes anything the agent's definition decides; where that says nothing, the tool does.
+fn of_server_tool(used: &AgentTool, server: &str, listed: &ServerTool) -> Tool {
+    let ServerTool { spec, only_reads } = listed;
     let origin = Origin::Server { server: server.to_owned(), tool: spec.name.clone() };
     let title = format!("{server}.{}", spec.name);
-    tool(used, origin, title, spec.description.clone(), spec.parameters.clone())
+    let side_effect = used.side_effect.or(Some(!only_reads));
+    let used = AgentTool { side_effect, ..used.clone() };
+    tool(&used, origin, title, spec.description.clone(), spec.parameters.clone())
 }
 
 fn of_action(used: &AgentTool, title: &str, description: Option<String>, input: Option<Json>) -> Tool {

@@ -232,7 +232,11 @@ impl<'a> Hands<'a> {
                     let options = CallOptions { timeout_ms: Some(tool.timeout_ms), ..CallOptions::default() };
                     self.ask(&name, Call::Try { action, data: args, options }, None).await
                 }
-                Origin::Server { server, tool } => self.ask(&name, Call::UseTool { server, tool, args }, None).await,
+                Origin::Server { server, tool: named } => {
+                    let only_reads = tool.side == Side::Reads;
+                    let call = Call::UseTool { server, tool: named, args, only_reads, timeout_ms: tool.timeout_ms };
+                    self.ask(&name, call, None).await
+                }
                 Origin::Memory(kind) => remember::call(self, &name, kind, &args).await,
             },
         }

@@ -1,11 +1,13 @@
 //! What leaves the host for a worker: a question to a model, a message to a channel, a call of somebody else's tool.
 
 use crate::commit::{Note, lock};
+use crate::durable::{DurableRun, Made};
 use crate::functions::ANCESTORS_MAX;
 use crate::guest::{GuestHost, end_turn};
 use crate::object::Object;
+use std::sync::Arc;
 use types::exec::Dispatch;
-use types::{Completion, Fault, Json, Reply, Row};
+use types::{Call, Completion, Fault, Json, Reply, Row};
 
 impl GuestHost {
     /// Asks a model: without the object's secrets, and within its budget. What it cost is written with the step.
@@ -42,13 +44,44 @@ impl GuestHost {
     }
 
     /// Calls a tool of a server outside.
-    pub(crate) async fn use_tool(&self, server: String, tool: String, args: Json) -> Result<Reply, Fault> {
+    pub(crate) async fn use_tool(
+        &self,
+        server: String,
+        tool: String,
+        args: Json,
+        timeout_ms: u64,
+    ) -> Result<Reply, Fault> {
         let tools = self.object.node.inner.tools.clone();
         let tools = tools.ok_or_else(|| Fault::unavailable("tools of servers outside"))?;
         end_turn(&self.object, &self.running).await?;
         let what = format!("tool {tool} of {server}");
         let called = tools.call(server, tool, args);
-        Ok(Reply::Json(within(workers::agent::STEP_TIMEOUT_MS, "TOOL_TIMEOUT", &what, called).await?))
+        Ok(Reply::Json(within(timeout_ms, "TOOL_TIMEOUT", &what, called).await?))
+    }
+}
+
+impl GuestHost {
+    /// The same in a durable run: a tool that may change something is called at most once (spec AGT-6). What a stop of the
+    /// host leaves uncertain is told to who asked, and not done again.
+    pub(crate) async fn use_tool_once(
+        &mut self,
+        run: &Arc<DurableRun>,
+        made: &mut Made,
+        call: &Call,
+    ) -> Result<Reply, Fault> {
+        let Call::UseTool { server, tool, args, only_reads, timeout_ms } = call else { return Err(Fault::internal()) };
+        if !only_reads {
+            if made.is_written {
+                let message = format!(
+                    "uncertain: the host stopped while {tool} of {server} was called; it may have done what it does, and \
+                     is not called again by itself"
+                );
+                return Err(Fault::new(types::FaultKind::Upstream, "TOOL_UNCERTAIN", message));
+            }
+            lock(&self.running.turn).rows.push(Row::Step(run.step_row(made, call, None, None)));
+            made.is_written = true;
+        }
+        self.use_tool(server.clone(), tool.clone(), args.clone(), *timeout_ms).await
     }
 }
 

@@ -82,7 +82,7 @@ async fn first_life(
 }
 
 /// What a stop leaves: the log and the components, nothing else.
-fn what_is_left(from: &Path, to: &Path) -> anyhow::Result<()> {
+pub fn what_is_left(from: &Path, to: &Path) -> anyhow::Result<()> {
     for folder in ["log", "blobs"] {
         std::fs::create_dir_all(to.join(folder))?;
         for entry in std::fs::read_dir(from.join(folder))? {
@@ -115,7 +115,7 @@ async fn second_life(dir: &Path, models: &ScriptedModels, called: &Called) -> an
     anyhow::bail!("it does not come to its end")
 }
 
-fn lives<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub fn lives<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(run);
     // Whatever still runs is stopped where it is, as when the power fails.
