@@ -11,6 +11,9 @@ use http::{HeaderMap, Uri};
 use runtime::ActionFilter;
 use types::{Fault, ThingId, Worker};
 
+/// The verb of the actions that work is; others are about the thing that an agent is.
+const ASKED: &str = "invoke";
+
 #[utoipa::path(
     get, path = "/api/agents/{id}/runs", tag = "agents",
     params(
@@ -30,7 +33,7 @@ pub(crate) async fn list(Who { scope, caller }: Who, id: Segment, uri: Uri) -> R
     scope.object.agent(&caller, &id).await?;
     let statuses = types::ActionStatus::ALL.map(types::ActionStatus::as_str).join(", ");
     let filter = ActionFilter {
-        verb: Some("invoke".to_owned()),
+        verb: Some(ASKED.to_owned()),
         target: Some(Worker::Agent(id).to_string()),
         status: fields.with("status", &format!("one of {statuses}"), types::ActionStatus::parse)?,
         before: fields.parsed("cursor", "the next of an earlier page")?,
@@ -72,7 +75,7 @@ pub(crate) async fn goal(Who { scope, caller }: Who, id: Segment, uri: Uri) -> R
     let worker = Worker::Agent(itself(&scope, &caller).await?).to_string();
     let goal = id.id("action")?;
     let row = scope.object.action(&caller, goal).await?;
-    if row.target != worker {
+    if row.target != worker || row.verb != ASKED {
         let message = format!("{goal} is no goal of this agent; POST /api/$self/run gives it one");
         return Err(Problem::from(Fault::not_found("GOAL_NOT_FOUND", message)));
     }
