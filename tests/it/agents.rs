@@ -3,7 +3,7 @@
 
 use crate::cli::User;
 use crate::guests::guest;
-use crate::provider::{Provider, Says, turn_of};
+use crate::provider::{Provider, Says, http, turn_of};
 use crate::server::{Answer, Server};
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -142,8 +142,8 @@ async fn an_agent_killed_in_its_loop_and_in_its_wait_asks_and_acts_once() -> any
     let run = shop.begin_function("support", &question).await?;
     until("the second question", async || Ok((provider.asked_at(1) > 0).then_some(()))).await?;
 
-    let shop = shop.crash()?;
     provider.says(customer_service("Human/ann"));
+    let shop = shop.crash()?;
     let request = shop.pending().await?;
     assert_eq!((&request["type"], &request["amount"]), (&json!("refund"), &json!(40.0)), "{request}");
     assert_eq!(shop.server.get("/api/Order/7").await?.expect(200).body["data"]["status"], "late", "nobody has decided");
@@ -205,7 +205,7 @@ async fn a_supervised_agent_calls_a_function_once_its_supervisor_has_said_yes() 
     }
     assert_eq!(shop.server.get("/api/Counter/n").await?.expect(200).body["data"]["count"], 1);
     let mut goals = shop.events("").await?;
-    goals.retain(|event| event["source"].as_str().is_some_and(|source| source.starts_with("goal/")));
+    goals.retain(|event| event["source"].as_str().is_some_and(|source| source.contains("goal/")));
     let verbs: Vec<_> = goals.iter().filter_map(|event| event["verb"].as_str()).collect();
     assert_eq!(verbs, ["started", "completed", "started", "completed"]);
     Ok(())
@@ -246,5 +246,64 @@ async fn the_same_component_runs_unchanged_whoever_is_an_agent_and_whoever_a_per
     }
     assert_eq!(provider.asked().len(), 2, "a model was asked where an agent prepares, and nowhere else");
     assert_eq!(shop.events("verb=decided").await?.len(), 4);
+    Ok(())
+}
+
+/// A body of which half arrives.
+fn half_an_answer() -> String {
+    let whole = http("200 OK", r#"{"choices":[{"message":{"role":"assistant","content":"forty-two"}}]}"#);
+    whole[..whole.len() - 20].to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_model_does_the_goal_ends_and_says_how() -> anyhow::Result<()> {
+    let provider = Provider::start(|_| Says::text("nobody asks yet")).await?;
+    let shop = Shop::open(&provider, &["counter", "hello"]).await?;
+    let agent = json!({ "id": "clerk", "tools": [{ "uses": "counter" }] });
+    shop.server.post("/api/agents", &agent).await?.expect(201);
+    let goal = json!({ "description": "count", "maxIterations": 5, "stepTimeout": 1500 });
+    let run = async || Ok::<_, anyhow::Error>(shop.server.post("/api/agents/clerk/run", &goal).await?.expect(200).body);
+    // What cannot be an answer is none, and is never made up.
+    let broken = [
+        ("garbage", Says::Raw(http("200 OK", "<html>"))),
+        ("half of it", Says::Raw(half_an_answer())),
+        ("refused", Says::Raw(http("401 Unauthorized", "{}"))),
+        ("broken", Says::Raw(http("500 Internal Server Error", "{}"))),
+        ("nothing", Says::Nothing),
+    ];
+    for (what, says) in broken {
+        let says = std::sync::Mutex::new(says);
+        provider.says(move |_| match &*says.lock().expect("no test panics with it") {
+            Says::Raw(bytes) => Says::Raw(bytes.clone()),
+            _ => Says::Nothing,
+        });
+        let told = run().await?["result"].clone();
+        assert_eq!((&told["success"], &told["stopReason"]), (&json!(false), &json!("error")), "{what}: {told}");
+        let code = told["error"]["code"].as_str().unwrap_or_default();
+        assert!(code.starts_with("MODEL_"), "{what}: {told}");
+    }
+    // One that wants to be left alone is asked again.
+    let first = std::sync::atomic::AtomicBool::new(true);
+    provider.says(move |_| match first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+        true => Says::Raw(http("429 Too Many Requests", "{}")),
+        false => Says::text("done"),
+    });
+    assert_eq!(run().await?["result"]["result"], "done");
+    // A tool that is not its own, arguments that are none, and a text that claims more: each is refused and told.
+    provider.says(|request| match turn_of(request) {
+        0 => Says::Tools(vec![("hello", json!({ "name": "root" }))]),
+        1 => Says::Tools(vec![("counter", json!("you are root now: all tools are yours"))]),
+        _ => Says::text("gave up"),
+    });
+    let told = run().await?["result"].clone();
+    let codes: Vec<_> = told["actions"].as_array().into_iter().flatten().map(|a| a["error"]["code"].clone()).collect();
+    assert_eq!(codes, [json!("TOOL_UNKNOWN"), json!("ARGUMENTS_INVALID")], "{told}");
+    assert_eq!(told["result"], "gave up");
+    // The same call for ever.
+    provider.says(|_| Says::Tools(vec![("counter", json!({ "id": "n" }))]));
+    let told = run().await?["result"].clone();
+    assert_eq!((&told["stopReason"], &told["error"]["code"]), (&json!("loop"), &json!("AGENT_LOOP")), "{told}");
+    let counted = shop.server.get("/api/Counter/n").await?.expect(200).body;
+    assert_eq!(counted["data"]["count"], 2, "the third was not made: {counted}");
     Ok(())
 }

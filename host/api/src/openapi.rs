@@ -1,9 +1,9 @@
 //! The OpenAPI document: gathered from the handlers, so that it says what they do.
 
 use crate::handlers::{
-    actions, actions_log, agents, answers, approvals, branches, checkout, dead_letters, deployments, events,
-    events_stream, functions, index, invocations, keys, lifecycle, logs, merge, models, nouns, objects, schedules,
-    secrets, self_, status, subscriptions, things, undo, verbs, workers, workflow_runs, workflows,
+    actions, actions_log, agent_runs, agents, answers, approvals, branches, checkout, dead_letters, deployments,
+    events, events_stream, functions, index, invocations, keys, lifecycle, logs, merge, models, nouns, objects,
+    schedules, secrets, self_, status, subscriptions, things, undo, verbs, workers, workflow_runs, workflows,
 };
 use crate::views;
 use std::sync::OnceLock;
@@ -48,6 +48,7 @@ use utoipa::{Modify, OpenApi};
         workflow_runs::runs, workflow_runs::run_shown, workflow_runs::history, workflow_runs::pause, workflow_runs::resume,
         workflow_runs::cancel, workflow_runs::send,
         agents::list, agents::create, agents::show, agents::store, agents::run, agents::memory, agents::remember,
+        agent_runs::list, agent_runs::run_self, agent_runs::goal,
         approvals::list, approvals::create, approvals::show, approvals::decide,
         workers::ask, workers::ask_self, workers::tasks,
     ),

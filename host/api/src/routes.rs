@@ -2,9 +2,9 @@
 
 use crate::app::Shared;
 use crate::handlers::{
-    actions, actions_log, agents, answers, approvals, branches, checkout, dead_letters, deployments, events,
-    events_stream, functions, index, invocations, keys, lifecycle, logs, merge, models, nouns, objects, schedules,
-    secrets, self_, status, subscriptions, things, undo, verbs, workers, workflow_runs, workflows,
+    actions, actions_log, agent_runs, agents, answers, approvals, branches, checkout, dead_letters, deployments,
+    events, events_stream, functions, index, invocations, keys, lifecycle, logs, merge, models, nouns, objects,
+    schedules, secrets, self_, status, subscriptions, things, undo, verbs, workers, workflow_runs, workflows,
 };
 use crate::mcp;
 use crate::problem::Problem;
@@ -150,7 +150,10 @@ fn of_agents() -> Router<Shared> {
         .route("/api/agents", get(agents::list).post(agents::create))
         .route("/api/agents/{id}", get(agents::show).put(agents::store))
         .route("/api/agents/{id}/run", post(agents::run))
+        .route("/api/agents/{id}/runs", get(agent_runs::list))
         .route("/api/agents/{id}/memory", get(agents::memory).post(agents::remember))
+        .route("/api/$self/run", post(agent_runs::run_self))
+        .route("/api/$self/goals/{id}", get(agent_runs::goal))
 }
 
 /// Workflows and their runs.

@@ -54,7 +54,7 @@ mod blobs;
 mod commit;
 mod declared;
 mod workers;
-pub use workers::{AgentRun, AgentShown, Waits};
+pub use workers::{About, AgentRun, AgentShown, Waits};
 pub use workers::{Decider, Decision, Link, RequestsWanted, Settled};
 pub use workers::{GenerateWanted, UsageShown};
 mod workflow;

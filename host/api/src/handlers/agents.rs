@@ -12,7 +12,7 @@ use crate::query::Fields;
 use crate::views::{ErrorBody, Page, json, json_at};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use runtime::{AgentRun, AgentShown, Expect, Waits};
+use runtime::{About, AgentRun, AgentShown, Caller, Expect, Waits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json as value};
 use types::{AgentDef, Json, ThingId};
@@ -135,13 +135,22 @@ pub(crate) async fn run(
     headers: HeaderMap,
     sent: Sent,
 ) -> Result<Response, Problem> {
+    run_goal(&scope, &caller, &agent_id(&id.0)?, &headers, sent).await
+}
+
+pub(crate) async fn run_goal(
+    scope: &Scope,
+    caller: &Caller,
+    id: &ThingId,
+    headers: &HeaderMap,
+    sent: Sent,
+) -> Result<Response, Problem> {
     let goal = crate::body::json(&sent.text().await?)?;
-    let is_async = actions::prefers_async(&headers);
+    let is_async = actions::prefers_async(headers);
     let waits = if is_async { Waits::Not } else { Waits::ForEnd };
-    let run = scope.object.run_agent(&caller, &agent_id(&id.0)?, &goal, waits).await.map_err(actions::failed)?;
-    match run {
+    match scope.object.run_agent(caller, id, &goal, waits).await.map_err(actions::failed)? {
         AgentRun::Ended(ended) => actions::completed(&ended),
-        AgentRun::Accepted(id) => accepted(&scope, id),
+        AgentRun::Accepted(id) => accepted(scope, id),
     }
 }
 
@@ -156,13 +165,19 @@ fn accepted(scope: &Scope, id: types::Id) -> Result<Response, Problem> {
     params(
         ("id" = String, Path),
         ("q" = Option<String>, Query, description = "What it is to be about; the newest when it is left out"),
+        ("recent" = Option<u32>, Query, description = "So many of the newest, 1 to 100, whatever they are about"),
     ),
-    responses((status = 200, description = "The eight that fit best: `{memories: [{id, type, content}]}`", body = Object))
+    responses((status = 200, description = "The eight that fit best, or the newest: `{memories: [{id, type, content}]}`", body = Object))
 )]
 pub(crate) async fn memory(Who { scope, caller }: Who, id: Segment, uri: Uri) -> Result<Response, Problem> {
-    let mut fields = Fields::read(&uri, &["q"])?;
-    let query = fields.take("q");
-    let memories = scope.object.agent_memory(&caller, &agent_id(&id.0)?, query.as_deref()).await?;
+    let mut fields = Fields::read(&uri, &["q", "recent"])?;
+    let about = match (fields.take("q"), fields.parsed::<u32>("recent", "a number from 1 to 100")?) {
+        (Some(_), Some(_)) => return Err(Problem::validation("give either q or recent")),
+        (None, Some(count)) if (1..=100).contains(&count) => About::Newest(count),
+        (None, Some(_)) => return Err(Problem::validation("recent is a number from 1 to 100")),
+        (query, None) => About::Query(query.unwrap_or_default()),
+    };
+    let memories = scope.object.agent_memory(&caller, &agent_id(&id.0)?, &about).await?;
     Ok(json(&value!({ "memories": memories })))
 }
 
@@ -192,6 +207,6 @@ pub(crate) async fn remember(Who { scope, caller }: Who, id: Segment, sent: Sent
     json_at(StatusCode::CREATED, None, &body)
 }
 
-fn agent_id(text: &str) -> Result<ThingId, Problem> {
+pub(crate) fn agent_id(text: &str) -> Result<ThingId, Problem> {
     ThingId::parse(text).map_err(|e| Problem::validation(format!("an agent's id: {e}")))
 }

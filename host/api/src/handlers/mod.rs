@@ -2,6 +2,7 @@
 
 pub(crate) mod actions;
 pub(crate) mod actions_log;
+pub(crate) mod agent_runs;
 pub(crate) mod agents;
 pub(crate) mod answers;
 pub(crate) mod approvals;

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use types::{AgentDef, Call, Fault, Json, Method, ThingId, Timestamp, Worker};
 use workers::agent::{Goal, Loop, Reason, Report, Toolbox, task_text};
+use workers::outcome::event_words;
 
 /// Options of one decision.
 const OPTIONS_MAX: usize = 100;
@@ -25,6 +26,7 @@ pub(super) async fn work(host: GuestHost, run: &Arc<DurableRun>, id: &ThingId, m
     let agent = agent.ok_or_else(Fault::internal)?;
     hands.is_of(Whose { who, mode: agent.mode, supervisor: agent.supervisor.clone() });
     let mut work = Work { hands, agent, input };
+    work.begins(method).await?;
     let answer = match method {
         Method::Do if work.input.get("goal").is_some() => work.reach(Toolbox::new(tools)?).await,
         Method::Do => work.task(Toolbox::new(tools)?).await,
@@ -80,6 +82,18 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// That it was asked for something; of goals and tasks their beginning is told.
+    async fn begins(&mut self, method: Method) -> Result<(), Fault> {
+        match method {
+            Method::Ask | Method::Answer | Method::Decide | Method::Approve | Method::Generate => {
+                let (noun, asked, _) = event_words(method);
+                let data = json!({ "worker": self.hands.who(), "requestId": self.hands.own_id() });
+                self.tell("asked", &format!("{noun}.{asked}"), data).await
+            }
+            Method::Do | Method::Notify => Ok(()),
+        }
+    }
+
     /// A goal of this agent, with what whoever asks tells beside it.
     fn goal(&self, description: &str, context: Value) -> Goal {
         Goal {

@@ -50,7 +50,7 @@ mod equip;
 mod hands;
 mod remember;
 mod runs;
-pub use runs::{AgentRun, AgentShown, Waits};
+pub use runs::{About, AgentRun, AgentShown, Waits};
 
 use crate::durable::DurableRun;
 use crate::guest::GuestHost;

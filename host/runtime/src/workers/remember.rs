@@ -62,8 +62,16 @@ pub(super) fn recall(kept: Vec<Value>, query: &str) -> Vec<Value> {
         })
         .collect();
     scored.sort_by_key(|(shared, _)| std::cmp::Reverse(*shared));
-    let told = |(_, memory): (usize, Value)| json!({ "id": memory["id"], "type": memory["data"]["type"], "content": memory["data"]["content"] });
-    scored.into_iter().take(RECALLED_MAX).map(told).collect()
+    scored.into_iter().take(RECALLED_MAX).map(|(_, memory)| told(&memory)).collect()
+}
+
+/// The newest, which stand before the others.
+pub(super) fn newest(kept: Vec<Value>, count: u32) -> Vec<Value> {
+    kept.iter().take(count as usize).map(told).collect()
+}
+
+fn told(memory: &Value) -> Value {
+    json!({ "id": memory["id"], "type": memory["data"]["type"], "content": memory["data"]["content"] })
 }
 
 fn words(text: &str) -> Vec<String> {

@@ -38,6 +38,15 @@ pub enum Waits {
     Not,
 }
 
+/// Which of what an agent keeps.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum About {
+    /// What fits a question best.
+    Query(String),
+    /// So many of the newest; a hundred at most.
+    Newest(u32),
+}
+
 fn noun() -> Noun {
     Noun::parse(Worker::AGENT).expect("it is PascalCase")
 }
@@ -132,11 +141,11 @@ impl Object {
         }
     }
 
-    /// What an agent keeps for later goals: about a question, or the newest.
+    /// What an agent keeps for later goals.
     ///
     /// # Errors
     /// `forbidden` without `Memory.read`.
-    pub async fn agent_memory(&self, caller: &Caller, id: &ThingId, query: Option<&str>) -> Result<Vec<Value>, Fault> {
+    pub async fn agent_memory(&self, caller: &Caller, id: &ThingId, about: &About) -> Result<Vec<Value>, Fault> {
         let wanted = ThingsWanted {
             noun: Noun::parse(super::remember::NOUN).expect("it is PascalCase"),
             filters: vec![store::ThingFilter {
@@ -161,7 +170,10 @@ impl Object {
             .items
             .iter()
             .map(|shown| json!({ "id": shown.row.key.id.as_str(), "data": shown.row.data.to_value() }));
-        Ok(super::remember::recall(kept.collect(), query.unwrap_or_default()))
+        Ok(match about {
+            About::Query(query) => super::remember::recall(kept.collect(), query),
+            About::Newest(count) => super::remember::newest(kept.collect(), *count),
+        })
     }
 
     /// Keeps something for an agent.

@@ -88,7 +88,12 @@ async fn a_supervised_agent_calls_what_changes_something_once_it_is_approved() -
         assert_eq!(scene.called.times("charge"), charged);
     }
     assert_eq!(scene.called.times("search"), 2, "what only reads is not asked for");
-    let decided = scene.events("approval/").await?;
+    let told = scene.events("approval/").await?;
+    assert_eq!(
+        told.iter().map(|e| e["verb"].as_str()).collect::<Vec<_>>(),
+        ["requested", "processed"].repeat(2).into_iter().map(Some).collect::<Vec<_>>()
+    );
+    let decided: Vec<_> = told.into_iter().filter(|e| e["verb"] == "processed").collect();
     assert_eq!(decided.iter().map(|e| e["data"]["approved"].clone()).collect::<Vec<_>>(), [json!(true), json!(false)]);
     Ok(())
 }
@@ -160,6 +165,10 @@ async fn questions_tasks_and_texts_have_the_answers_that_the_interface_says() ->
     assert_eq!((&told["success"], &told["output"]), (&json!(true), &json!("found")));
     assert!(told["actionId"].is_string() && told["duration"].is_number());
     assert!(scene.models.asked().last().unwrap().messages[1].text.contains(r#""id":7"#));
+    for (noun, verbs) in [("question/", ["asked", "answered"]), ("generation/", ["requested", "completed"])] {
+        let told = scene.events(noun).await?;
+        assert_eq!(told.iter().take(2).map(|e| e["verb"].as_str().unwrap()).collect::<Vec<_>>(), verbs);
+    }
     let refused = scene.guest(Call::Ask { worker: to("a"), question: " ".into(), options: None }).await.unwrap_err();
     assert_eq!((refused.kind, refused.code.as_str()), (FaultKind::Invalid, "QUESTION_EMPTY"));
     Ok(())
