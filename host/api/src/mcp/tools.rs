@@ -68,7 +68,7 @@ pub(super) async fn call(
 
 enum Ran {
     Over(Json),
-    GoesOn { action: Id, request: Option<types::RequestRow> },
+    GoesOn { action: Id, request: Option<Box<types::RequestRow>> },
 }
 
 /// With the durability that is usual for the function.
@@ -89,7 +89,7 @@ async fn run(object: &Object, caller: &Caller, tool: &Offered, input: Json) -> R
     // It may have come to its end meanwhile, also because nobody could be asked.
     match object.work_settled(action, Some(Duration::ZERO)).await? {
         Settled::Over(result) => result.map(Ran::Over),
-        Settled::Pending(_) | Settled::Running => Ok(Ran::GoesOn { action, request }),
+        Settled::Pending(_) | Settled::Running => Ok(Ran::GoesOn { action, request: request.map(Box::new) }),
     }
 }
 
@@ -125,7 +125,7 @@ fn failed(fault: &Fault) -> CallToolResult {
     answer
 }
 
-fn goes_on(scope: &Scope, action: Id, request: Option<types::RequestRow>) -> CallToolResult {
+fn goes_on(scope: &Scope, action: Id, request: Option<Box<types::RequestRow>>) -> CallToolResult {
     let request_id = request.as_ref().map(|row| row.id.to_string());
     let (text, location) = match &request_id {
         Some(id) => (

@@ -50,7 +50,7 @@ struct Prepared {
 }
 
 enum Built {
-    Component(Upload),
+    Component(Box<Upload>),
     Definition(Json),
 }
 
@@ -122,7 +122,7 @@ async fn prepare(
     for source in application.sources.clone() {
         let what = match &source.what {
             Brought::Component { path, manifest } => {
-                Built::Component(build(folder, &source, path, manifest.as_deref(), file, context).await?)
+                Built::Component(Box::new(build(folder, &source, path, manifest.as_deref(), file, context).await?))
             }
             Brought::Definition(definition) => Built::Definition(definition.clone()),
         };
