@@ -32,7 +32,11 @@ fn human(request: &Value) -> String {
         let _ = writeln!(text, "asked: {} (level {})", cell(assignee, "id"), cell(assignee, "level"));
     }
     for answer in request["answers"].as_array().into_iter().flatten() {
-        let _ = writeln!(text, "answer: {} {}", cell(answer, "by"), cell(answer, "reason"));
+        let why = answer["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let _ = writeln!(text, "answered by: {}{why}", cell(answer, "by"));
+    }
+    if request.get("response").is_some_and(|response| !response.is_null()) {
+        let _ = writeln!(text, "answer: {}", cell(request, "response"));
     }
     for comment in request["comments"].as_array().into_iter().flatten() {
         let _ = writeln!(text, "comment: {}: {}", cell(comment, "by"), cell(comment, "text"));
