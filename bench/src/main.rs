@@ -7,6 +7,7 @@ mod agent;
 mod durable;
 mod inside;
 mod load;
+mod people;
 mod process;
 mod raw;
 mod rows;
@@ -35,7 +36,13 @@ fn main() -> anyhow::Result<()> {
     let load = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let inside = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut table = Vec::new();
-    let outside = rows::ALL.iter().chain(things::ALL).chain(durable::ALL).chain(waiting::ALL).map(|row| (&load, row));
+    let outside = rows::ALL
+        .iter()
+        .chain(things::ALL)
+        .chain(durable::ALL)
+        .chain(waiting::ALL)
+        .chain(people::ALL)
+        .map(|row| (&load, row));
     for (runtime, (name, measure)) in outside.chain(inside::ALL.iter().chain(agent::ALL).map(|row| (&inside, row))) {
         if !wanted.is_empty() && !wanted.iter().any(|w| w == name) {
             continue;
