@@ -81,7 +81,7 @@ async fn an_answer_that_was_recorded_is_not_asked_for_again_after_a_crash() {
     let hangs = executor();
     hangs.on("classify", |job, _| async move {
         match job.entry {
-            Entry::Part(Part::Prompt) => completed(&json!({ "prompt": "x" })),
+            Entry::Part(Part::Prompt) => completed(&json!({ "prompt": "x", "model": "a/b" })),
             _ => std::future::pending().await,
         }
     });
