@@ -56,7 +56,7 @@ fn check(seen: &Value) {
     assert!(uris.contains(&&json!("things://Startup/acme")), "{uris:?}");
     let name = |read: &Value| -> Value {
         let thing: Value = serde_json::from_str(read[0]["text"].as_str().unwrap_or_default()).unwrap_or_default();
-        thing["data"]["name"].clone()
+        thing["name"].clone()
     };
     assert_eq!((name(&seen["read"]), name(&seen["old"])), (json!("Acme Inc."), json!("Acme")));
     assert_eq!(seen["missing"]["code"], -32002);
