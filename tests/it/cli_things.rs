@@ -56,7 +56,7 @@ async fn ids_are_whatever_they_are() -> anyhow::Result<()> {
     let user = User::of(&server)?;
     for id in ["john@acme.com", "a/b", "100%", "ü 1", "v1", "~1"] {
         user.run(&["things", "create", "Contact", id, "--set", "n=12345678901234567890.10"])?.ok();
-        let shown = user.run(&["things", "get", "humans", id, "--json"])?.json();
+        let shown = user.run(&["things", "get", "contacts", id, "--json"])?.json();
         assert_eq!(
             (&shown["id"], shown["data"].to_string()),
             (&json!(id), "{\"n\":12345678901234567890.10}".to_owned())

@@ -111,18 +111,13 @@ fn succeeded(tool: &Offered, result: &Json) -> CallToolResult {
     answer
 }
 
+/// As text alone: clients hold what is structured against the schema of results, also where it is a failure.
 fn failed(fault: &Fault) -> CallToolResult {
-    let mut error = json!({ "code": fault.code, "message": fault.message });
-    if let Some(details) = &fault.details {
-        error["details"] = details.to_value();
-    }
     let text = match &fault.details {
         Some(details) => format!("{}: {}\n{details}", fault.code, fault.message),
         None => format!("{}: {}", fault.code, fault.message),
     };
-    let mut answer = CallToolResult::error(vec![ContentBlock::text(text)]);
-    answer.structured_content = Some(json!({ "error": error }));
-    answer
+    CallToolResult::error(vec![ContentBlock::text(text)])
 }
 
 fn goes_on(scope: &Scope, action: Id, request: Option<Box<types::RequestRow>>) -> CallToolResult {

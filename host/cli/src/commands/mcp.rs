@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use tokio::sync::mpsc;
 
-/// Offer the object's functions and things to a program that speaks MCP, by standard input and output
+/// Offer functions and things to a program that speaks MCP, by standard input and output
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  org.ai mcp --ns https://acme.example\n\nIn the settings of a client:\n  {\"mcpServers\":{\"acme\":{\"command\":\"org.ai\",\"args\":[\"mcp\",\"--ns\",\"https://acme.example\"]}}}"

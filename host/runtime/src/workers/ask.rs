@@ -129,12 +129,18 @@ impl GuestHost {
             Call::Answer { worker, request } => (worker, Method::Answer, json!({ "request": request.to_value() })),
             other => return Err(Fault::unavailable(other.name())),
         };
-        let worker = worker
-            .as_deref()
-            .ok_or_else(|| Fault::invalid("WORKER_MISSING", "say who is asked: Agent/NAME, Human/NAME or role:NAME"))?;
+        let worker = worker.as_deref().ok_or_else(|| no_worker(call))?;
         let worker = worker.parse().map_err(|e: types::WorkerError| Fault::invalid("WORKER_INVALID", e.to_string()))?;
         Ok(Asking { worker, method, input: Json::from_value(&input) })
     }
+}
+
+/// An object has no worker of its own that would be meant.
+fn no_worker(call: &Call) -> Fault {
+    let name = call.name();
+    let message =
+        format!("{name} names nobody, and there is no standard worker; say Agent/NAME, Human/NAME or role:NAME");
+    Fault::new(types::FaultKind::Unavailable, "WORKER_MISSING", message)
 }
 
 /// Whether what is asked waits for a person. A notification does not.

@@ -119,7 +119,7 @@ fn stopped_within(tool: &'static str) -> anyhow::Result<(usize, Value, ScriptedM
 fn a_call_that_may_have_been_done_is_not_made_again_and_the_model_is_told() -> anyhow::Result<()> {
     let (times, report, models) = stopped_within("book")?;
     assert_eq!(times, 1);
-    assert_eq!(report["actions"][1]["error"]["code"], "TOOL_UNCERTAIN", "{report}");
+    assert_eq!(report["actions"][0]["error"]["code"], "TOOL_UNCERTAIN", "{report}");
     let told = models.asked().last().map(|request| format!("{:?}", request.messages)).unwrap_or_default();
     assert!(told.contains("uncertain"), "{told}");
     assert_eq!(report["success"], true, "{report}");
